@@ -1,0 +1,258 @@
+//! The plain data everybody speaks of: events (stored, ordered), notes (passing), intents (wishes) and the ids.
+//!
+//! Knows nobody. An event is self-contained: it carries the names as they were when it happened, ids in addition,
+//! so that a line of five years ago is printed by the same code, from the same fields, as one of a moment ago.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Millis(pub i64);
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub i64);
+    };
+}
+id!(/// An account's row. Never reused.
+    AccountId);
+id!(/// A room's row, direct-message rooms included. Never reused.
+    RoomId);
+id!(/// An event's row. Grows in commit order over the whole server; never reused.
+    EventId);
+
+/// A place in one room's log: contiguous from 1.
+pub type Seq = u64;
+
+impl EventId {
+    /// The public message id (`msgid` tag): base 32, lower case. The same for everybody, forever.
+    pub fn msgid(self) -> MsgId {
+        MsgId(self)
+    }
+
+    /// Reads what [`EventId::msgid`] prints; `None` for anything else.
+    pub fn from_msgid(text: &str) -> Option<EventId> {
+        if text.is_empty() || text.len() > 13 || text.starts_with('0') {
+            return None;
+        }
+        let mut value: i64 = 0;
+        for byte in text.bytes() {
+            let digit = MsgId::DIGITS.iter().position(|&d| d == byte)?;
+            value = value.checked_mul(32)?.checked_add(digit as i64)?;
+        }
+        Some(EventId(value))
+    }
+}
+
+/// Prints an [`EventId`] as its public message id.
+#[derive(Clone, Copy)]
+pub struct MsgId(EventId);
+
+impl MsgId {
+    const DIGITS: &'static [u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+}
+
+impl fmt::Display for MsgId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [0u8; 13];
+        let mut at = digits.len();
+        let mut value = self.0.0.max(0) as u64;
+        loop {
+            at -= 1;
+            digits[at] = Self::DIGITS[(value % 32) as usize];
+            value /= 32;
+            if value == 0 {
+                break;
+            }
+        }
+        f.write_str(std::str::from_utf8(&digits[at..]).unwrap_or_default())
+    }
+}
+
+/// An account as an event remembers it: the id for joining rows, the nick as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Who {
+    pub id: AccountId,
+    pub nick: Arc<str>,
+}
+
+/// What happened in one room (a QUIT: in several), after it was decided: stored, ordered, never changed, except that
+/// a redaction blanks the text and tags of the message it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub id: EventId,
+    /// Never goes back from one event to the next.
+    pub time: Millis,
+    /// `None`: the server itself.
+    pub actor: Option<Who>,
+    pub body: Body,
+}
+
+/// The ways to say something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Speech {
+    Privmsg,
+    Notice,
+    /// Client-only tags without text that are kept, such as a reaction.
+    Tagmsg,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// `to` is the other account of a direct message, `None` in a channel. `tags`: the client-only tags that are
+    /// kept, escaped and joined as on the wire (`+reply=x;+draft/react=y`), or empty.
+    Said {
+        speech: Speech,
+        to: Option<Who>,
+        text: Arc<str>,
+        tags: Arc<str>,
+    },
+    /// The account became a member, or a member came online.
+    Join {
+        realname: Arc<str>,
+    },
+    /// The account is no longer a member.
+    Part {
+        reason: Arc<str>,
+    },
+    /// The member's last session ended; it stays a member.
+    Quit {
+        reason: Arc<str>,
+    },
+    Kick {
+        target: Who,
+        reason: Arc<str>,
+    },
+    /// An empty text: the topic was taken away.
+    Topic {
+        text: Arc<str>,
+    },
+    /// The modes as the room sees them, names as they were: `+o-v bob carol`.
+    Mode {
+        changes: Arc<str>,
+    },
+    Invite {
+        target: Who,
+    },
+    /// The message `target` was taken back.
+    Redacted {
+        target: EventId,
+        reason: Arc<str>,
+    },
+    /// The room was made, with these modes (`+nt`); the actor is the founder.
+    Created {
+        modes: Arc<str>,
+    },
+    /// The server came up after a crash: nobody who seemed present is.
+    Reset,
+}
+
+/// The row kinds of the log, for filters and for people who read the tables. Codes are stored: never renumber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    Privmsg = 1,
+    Notice = 2,
+    Tagmsg = 3,
+    Join = 10,
+    Part = 11,
+    Quit = 12,
+    Kick = 13,
+    Topic = 14,
+    Mode = 15,
+    Invite = 16,
+    Redacted = 17,
+    Created = 18,
+    Reset = 19,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 13] = [
+        Kind::Privmsg,
+        Kind::Notice,
+        Kind::Tagmsg,
+        Kind::Join,
+        Kind::Part,
+        Kind::Quit,
+        Kind::Kick,
+        Kind::Topic,
+        Kind::Mode,
+        Kind::Invite,
+        Kind::Redacted,
+        Kind::Created,
+        Kind::Reset,
+    ];
+
+    pub fn from_code(code: u8) -> Option<Kind> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == code)
+    }
+
+    /// The word `chatd history` and the views of the database use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Privmsg => "message",
+            Kind::Notice => "notice",
+            Kind::Tagmsg => "tags",
+            Kind::Join => "join",
+            Kind::Part => "part",
+            Kind::Quit => "quit",
+            Kind::Kick => "kick",
+            Kind::Topic => "topic",
+            Kind::Mode => "mode",
+            Kind::Invite => "invite",
+            Kind::Redacted => "redacted",
+            Kind::Created => "created",
+            Kind::Reset => "reset",
+        }
+    }
+
+    /// Whether people read it as a line of the conversation.
+    pub fn is_spoken(self) -> bool {
+        matches!(self, Kind::Privmsg | Kind::Notice)
+    }
+}
+
+impl Event {
+    pub fn kind(&self) -> Kind {
+        match &self.body {
+            Body::Said { speech: Speech::Privmsg, .. } => Kind::Privmsg,
+            Body::Said { speech: Speech::Notice, .. } => Kind::Notice,
+            Body::Said { speech: Speech::Tagmsg, .. } => Kind::Tagmsg,
+            Body::Join { .. } => Kind::Join,
+            Body::Part { .. } => Kind::Part,
+            Body::Quit { .. } => Kind::Quit,
+            Body::Kick { .. } => Kind::Kick,
+            Body::Topic { .. } => Kind::Topic,
+            Body::Mode { .. } => Kind::Mode,
+            Body::Invite { .. } => Kind::Invite,
+            Body::Redacted { .. } => Kind::Redacted,
+            Body::Created { .. } => Kind::Created,
+            Body::Reset => Kind::Reset,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_msgid_names_its_event(id in 1i64..) {
+            prop_assert_eq!(EventId::from_msgid(&EventId(id).msgid().to_string()), Some(EventId(id)));
+        }
+
+        #[test]
+        fn no_two_texts_name_one_event(text in "[0-9a-z]{1,14}") {
+            if let Some(id) = EventId::from_msgid(&text) {
+                prop_assert_eq!(id.msgid().to_string(), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! One line of the IRC protocol: bytes to [`Message`] without copying, and [`Line`] to bytes.
+//!
+//! Pure: no IO, no limits in time. Promises that what [`Line`] prints, [`Message::parse`] reads back unchanged
+//! (properties below). Grammar: <https://modern.ircdocs.horse/#message-format> and
+//! <https://ircv3.net/specs/extensions/message-tags>.
+
+use smallvec::SmallVec;
+
+/// The most bytes a line may have without its tags, CR LF included.
+pub const BODY_MAX: usize = 512;
+/// The most bytes of tags a client may send, `@` and the space after them included.
+pub const CLIENT_TAGS_MAX: usize = 4096;
+/// The most parameters of a message; what follows belongs to the last.
+pub const PARAMS_MAX: usize = 15;
+
+/// A line that was received, its CR LF cut off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message<'a> {
+    pub tags: Tags<'a>,
+    pub source: Option<&'a str>,
+    /// As sent; compare without regard to case.
+    pub command: &'a str,
+    pub params: SmallVec<[&'a str; 5]>,
+}
+
+/// Why a line is not a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// Nothing but blanks: to be ignored without a word.
+    #[error("the line is empty")]
+    Empty,
+    #[error("the message tags are broken")]
+    Tags,
+    #[error("there is no command")]
+    NoCommand,
+    #[error("a command is letters or three digits")]
+    Command,
+    #[error("the line holds a NUL or a CR")]
+    Forbidden,
+}
+
+impl<'a> Message<'a> {
+    /// Reads one line (without CR LF). Lengths are the caller's business: see [`crate::net::framing`].
+    pub fn parse(line: &'a str) -> Result<Message<'a>, ParseError> {
+        if memchr::memchr2(0, b'\r', line.as_bytes()).is_some() {
+            return Err(ParseError::Forbidden);
+        }
+        let mut rest = line.trim_start_matches(' ');
+        let mut tags = Tags("");
+        if let Some(tagged) = rest.strip_prefix('@') {
+            let (raw, after) = tagged.split_once(' ').ok_or(ParseError::Tags)?;
+            tags = Tags::check(raw)?;
+            rest = after.trim_start_matches(' ');
+        }
+        let mut source = None;
+        if let Some(sourced) = rest.strip_prefix(':') {
+            let (name, after) = sourced.split_once(' ').ok_or(ParseError::NoCommand)?;
+            source = Some(name);
+            rest = after.trim_start_matches(' ');
+        }
+        let (command, mut rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        if command.is_empty() {
+            let nothing = tags.0.is_empty() && source.is_none();
+            return Err(if nothing { ParseError::Empty } else { ParseError::NoCommand });
+        }
+        let letters = command.bytes().all(|b| b.is_ascii_alphabetic());
+        if !letters && !(command.len() == 3 && command.bytes().all(|b| b.is_ascii_digit())) {
+            return Err(ParseError::Command);
+        }
+        let mut params = SmallVec::new();
+        loop {
+            rest = rest.trim_start_matches(' ');
+            if rest.is_empty() {
+                break;
+            }
+            if let Some(trailing) = rest.strip_prefix(':') {
+                params.push(trailing);
+                break;
+            }
+            if params.len() == PARAMS_MAX - 1 {
+                params.push(rest);
+                break;
+            }
+            let (param, after) = rest.split_once(' ').unwrap_or((rest, ""));
+            params.push(param);
+            rest = after;
+        }
+        Ok(Message { tags, source, command, params })
+    }
+
+    /// The parameter at `index`, if it is there and not empty.
+    pub fn param(&self, index: usize) -> Option<&'a str> {
+        self.params.get(index).copied().filter(|p| !p.is_empty())
+    }
+}
+
+/// The tags of a message as they came, without `@`: checked, not yet unescaped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tags<'a>(&'a str);
+
+impl<'a> Tags<'a> {
+    fn check(raw: &'a str) -> Result<Tags<'a>, ParseError> {
+        if raw.is_empty() {
+            return Err(ParseError::Tags);
+        }
+        let tags = Tags(raw);
+        let valid = |key: &str| {
+            let name = key.strip_prefix('+').unwrap_or(key);
+            let name = name.rsplit_once('/').map_or(name, |(_vendor, name)| name);
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b == b'.')
+        };
+        if tags.raw_pairs().all(|(key, _)| valid(key)) { Ok(tags) } else { Err(ParseError::Tags) }
+    }
+
+    /// As they came, without `@`.
+    pub fn raw(&self) -> &'a str {
+        self.0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Key and value, the value still escaped (empty where none was given).
+    pub fn raw_pairs(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.0.split(';').filter(|tag| !tag.is_empty()).map(|tag| tag.split_once('=').unwrap_or((tag, "")))
+    }
+
+    /// The value of `key`, unescaped. Of a key given twice the last one counts, as the specification says.
+    pub fn value(&self, key: &str) -> Option<String> {
+        self.raw_pairs().filter(|(k, _)| *k == key).last().map(|(_, value)| unescape(value))
+    }
+}
+
+/// Makes any text fit to be the value of a tag.
+pub fn escape(value: &str, out: &mut String) {
+    for c in value.chars() {
+        match c {
+            ';' => out.push_str("\\:"),
+            ' ' => out.push_str("\\s"),
+            '\\' => out.push_str("\\\\"),
+            '\r' => out.push_str("\\r"),
+            '\n' => out.push_str("\\n"),
+            c => out.push(c),
+        }
+    }
+}
+
+/// The text that [`escape`] made fit; lone backslashes vanish, as the specification says.
+pub fn unescape(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some(':') => out.push(';'),
+            Some('s') => out.push(' '),
+            Some('r') => out.push('\r'),
+            Some('n') => out.push('\n'),
+            Some(other) => out.push(other),
+            None => {}
+        }
+    }
+    out
+}
+
+/// A line in the making: tags, then source, command and parameters, in this order.
+///
+/// Whatever is put in, what comes out is one line: CR, LF and NUL become blanks.
+#[derive(Debug, Clone, Default)]
+pub struct Line {
+    text: String,
+    tagged: bool,
+}
+
+impl Line {
+    pub fn new() -> Line {
+        Line::default()
+    }
+
+    /// Adds a tag; all tags come before anything else. An empty value is printed as a key alone.
+    pub fn tag(mut self, key: &str, value: &str) -> Line {
+        self.text.push(if self.tagged { ';' } else { '@' });
+        self.tagged = true;
+        self.text.push_str(key);
+        if !value.is_empty() {
+            self.text.push('=');
+            escape(value, &mut self.text);
+        }
+        self
+    }
+
+    /// Adds tags that are escaped already (`a=b;c`), as [`Tags::raw`] gives them.
+    pub fn raw_tags(mut self, raw: &str) -> Line {
+        if !raw.is_empty() {
+            self.text.push(if self.tagged { ';' } else { '@' });
+            self.tagged = true;
+            self.text.push_str(raw);
+        }
+        self
+    }
+
+    pub fn source(mut self, source: &str) -> Line {
+        self.end_tags();
+        self.text.push(':');
+        self.push_clean(source);
+        self.text.push(' ');
+        self
+    }
+
+    pub fn command(mut self, command: &str) -> Line {
+        self.end_tags();
+        self.push_clean(command);
+        self
+    }
+
+    /// Adds a parameter that is not empty, has no blank and does not start with a colon.
+    /// What breaks that rule is printed as the last parameter would be.
+    pub fn param(mut self, param: &str) -> Line {
+        if param.is_empty() || param.starts_with(':') || param.contains([' ', '\r', '\n', '\0']) {
+            return self.last(param);
+        }
+        self.text.push(' ');
+        self.text.push_str(param);
+        self
+    }
+
+    /// Adds the last parameter, whatever it holds.
+    pub fn last(mut self, param: &str) -> Line {
+        self.text.push_str(" :");
+        self.push_clean(param);
+        self
+    }
+
+    /// The line without CR LF.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub fn into_string(self) -> String {
+        self.text
+    }
+
+    fn end_tags(&mut self) {
+        if std::mem::take(&mut self.tagged) {
+            self.text.push(' ');
+        }
+    }
+
+    fn push_clean(&mut self, text: &str) {
+        if text.contains(['\r', '\n', '\0']) {
+            self.text.extend(text.chars().map(|c| if matches!(c, '\r' | '\n' | '\0') { ' ' } else { c }));
+        } else {
+            self.text.push_str(text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(line: &str) -> Message<'_> {
+        Message::parse(line).expect(line)
+    }
+
+    #[test]
+    fn the_parts_of_a_line() {
+        let m = parse("@id=1;+x/y=a\\sb :alice!a@h PRIVMSG   #lobby :hello  there ");
+        assert_eq!(m.tags.value("id").as_deref(), Some("1"));
+        assert_eq!(m.tags.value("+x/y").as_deref(), Some("a b"));
+        assert_eq!(m.source, Some("alice!a@h"));
+        assert_eq!(m.command, "PRIVMSG");
+        assert_eq!(m.params.as_slice(), ["#lobby", "hello  there "]);
+        assert_eq!(parse("PING").params.len(), 0);
+        assert_eq!(parse("TOPIC #a :").params.as_slice(), ["#a", ""]);
+        assert_eq!(parse("  USER a b c d  ").params.as_slice(), ["a", "b", "c", "d"]);
+        assert_eq!(parse("X 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16").params[14], "15 16");
+    }
+
+    #[test]
+    fn broken_lines() {
+        assert_eq!(Message::parse("   "), Err(ParseError::Empty));
+        assert_eq!(Message::parse("@a=b"), Err(ParseError::Tags));
+        assert_eq!(Message::parse("@ PING"), Err(ParseError::Tags));
+        assert_eq!(Message::parse("@a b=c PING"), Err(ParseError::Command));
+        assert_eq!(Message::parse("@sp=a;=x PING"), Err(ParseError::Tags));
+        assert_eq!(Message::parse(":alice"), Err(ParseError::NoCommand));
+        assert_eq!(Message::parse("@a=b "), Err(ParseError::NoCommand));
+        assert_eq!(Message::parse("GET/ x"), Err(ParseError::Command));
+        assert_eq!(Message::parse("PRIVMSG a :b\0c"), Err(ParseError::Forbidden));
+    }
+
+    #[test]
+    fn the_last_of_equal_tags_counts_and_lone_backslashes_vanish() {
+        let m = parse("@a=1;a=2\\;b PING");
+        assert_eq!(m.tags.value("a").as_deref(), Some("2"));
+        assert_eq!(m.tags.value("b").as_deref(), Some(""));
+        assert_eq!(m.tags.value("c"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_read_back(
+            tags in proptest::collection::vec(("[a-z][a-z0-9-]{0,8}", "\\PC{0,12}[;\\\\ \r\n]{0,3}"), 0..4),
+            source in proptest::option::of("[^ \r\n\0:@]{1,12}"),
+            command in "[A-Z]{1,10}",
+            middle in proptest::collection::vec("[^ \r\n\0:][^ \r\n\0]{0,10}", 0..6),
+            last in proptest::option::of("[^\r\n\0]{0,40}"),
+        ) {
+            let mut line = Line::new();
+            for (key, value) in &tags {
+                line = line.tag(key, value);
+            }
+            if let Some(source) = &source {
+                line = line.source(source);
+            }
+            line = line.command(&command);
+            for param in &middle {
+                line = line.param(param);
+            }
+            if let Some(last) = &last {
+                line = line.last(last);
+            }
+            let text = line.into_string();
+            let message = Message::parse(&text).expect(&text);
+            for (key, _) in &tags {
+                let wanted = tags.iter().rev().find(|(k, _)| k == key).map(|(_, v)| v.clone());
+                prop_assert_eq!(message.tags.value(key), wanted);
+            }
+            prop_assert_eq!(message.source, source.as_deref());
+            prop_assert_eq!(message.command, &command);
+            let mut wanted: Vec<&str> = middle.iter().map(String::as_str).collect();
+            wanted.extend(last.as_deref());
+            prop_assert_eq!(message.params.as_slice(), &wanted);
+        }
+
+        #[test]
+        fn any_input_is_a_message_or_an_error(line in "\\PC{0,200}") {
+            let _ = Message::parse(&line);
+        }
+
+        #[test]
+        fn one_line_stays_one_line(text in "[\\s\\S]{0,60}") {
+            let line = Line::new().source(&text).command("NOTICE").param(&text).last(&text).into_string();
+            prop_assert!(!line.contains(['\r', '\n', '\0']));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of the whole: the real programs, spoken to from outside.

@@ -1,4 +1,6 @@
 //! chatd: a chat server that keeps every word. See `ARCHITECTURE.md` for the map.
 
+pub mod config;
 pub mod event;
+pub mod logging;
 pub mod proto;

@@ -3,4 +3,5 @@
 pub mod config;
 pub mod event;
 pub mod logging;
+pub mod net;
 pub mod proto;

@@ -1,0 +1,4 @@
+//! Bytes and connections: certificates, TLS, framing, limits.
+
+pub mod cert;
+pub mod tls;

@@ -1,0 +1,7 @@
+//! The byte layer: connections, lines, limits. Knows the protocol's line lengths and nobody above it.
+//!
+//! Everything a peer can make grow is bounded here, and an idle connection holds next to nothing.
+
+pub mod conn;
+pub mod framing;
+pub mod limits;

@@ -11,6 +11,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use precis_core::profile::PrecisFastInvocation;
 use precis_profiles::OpaqueString;
+use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
@@ -26,7 +27,7 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const GENERATED_CHARS: usize = 20;
 
 /// A text that nobody may read by accident: not printed, wiped when dropped.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
@@ -45,6 +46,15 @@ impl From<Zeroizing<String>> for Secret {
         Secret(text)
     }
 }
+
+impl PartialEq for Secret {
+    /// In constant time for texts of one length.
+    fn eq(&self, other: &Secret) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -167,11 +177,15 @@ impl Hasher {
     /// Whether the password is the one behind this PHC string, whose own settings count. A string that is none
     /// matches nothing.
     pub fn verify(&self, password: &Password, phc: &str) -> bool {
-        let Ok(hash) = PasswordHash::new(phc) else {
-            self.verify_unknown(password);
-            return false;
-        };
-        self.argon2.verify_password(password.0.expose().as_bytes(), &hash).is_ok()
+        match whole_hash(phc).map(|hash| self.argon2.verify_password(password.0.expose().as_bytes(), &hash)) {
+            Some(Ok(())) => true,
+            Some(Err(argon2::password_hash::Error::PasswordInvalid)) => false,
+            // It broke off before the work.
+            _ => {
+                self.verify_unknown(password);
+                false
+            }
+        }
     }
 
     /// Does the work of [`Hasher::verify`] for a name that does not exist, so that nobody can tell by the time.
@@ -184,7 +198,7 @@ impl Hasher {
 
     /// Whether this PHC string was made with other settings than today's.
     pub fn needs_rehash(&self, phc: &str) -> bool {
-        let Ok(hash) = PasswordHash::new(phc) else { return true };
+        let Some(hash) = whole_hash(phc) else { return true };
         let Ok(params) = Params::try_from(&hash) else { return true };
         let settings =
             HashSettings { memory_kib: params.m_cost(), iterations: params.t_cost(), parallelism: params.p_cost() };
@@ -192,6 +206,11 @@ impl Hasher {
             || hash.version != Some(Version::V0x13.into())
             || settings != self.settings
     }
+}
+
+/// A PHC string may also come without salt or hash; ours never do.
+fn whole_hash(phc: &str) -> Option<PasswordHash> {
+    PasswordHash::new(phc).ok().filter(|hash| hash.salt.is_some() && hash.hash.is_some())
 }
 
 impl fmt::Debug for Hasher {
@@ -333,7 +352,7 @@ mod tests {
         let stronger = Hasher::new(HashSettings { iterations: 2, ..QUICK }).unwrap();
         assert!(stronger.needs_rehash(&phc));
         assert!(stronger.verify(&password("correct horse"), &phc), "old settings still open the door");
-        for broken in ["", "x", "$argon2id$", "$argon2id$v=19$m=1,t=0,p=0$AAAA$AAAA", &phc[..phc.len() / 2]] {
+        for broken in ["", "x", "$argon2id$", "$argon2id$v=19$m=1,t=0,p=0$AAAA$AAAA", phc.rsplit_once('$').unwrap().0] {
             assert!(!hasher.verify(&password("x"), broken), "{broken}");
             assert!(hasher.needs_rehash(broken));
         }

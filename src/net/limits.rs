@@ -109,7 +109,8 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// `per_second` of zero or less (or not a number) allows nothing after the burst for a day.
+    /// A burst of 0 counts as 1. `per_second` of zero or less (or not a number) allows nothing after the burst for
+    /// a day.
     pub fn per_second(per_second: f64, burst: u32) -> Rate {
         let day = Duration::from_secs(24 * 60 * 60);
         let interval = Duration::try_from_secs_f64(1.0 / per_second.max(0.0)).unwrap_or(day).min(day);

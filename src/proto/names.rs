@@ -85,11 +85,13 @@ impl AccountName {
             return Err(NameError::Mixed);
         }
         let key = UsernameCaseMapped::enforce(display.as_ref()).map_err(|_| NameError::Unfit)?;
+        // Lower-casing whole words tells "Σ" at the end of a word from "Σ" elsewhere; people do not.
+        let key = key.replace('ς', "σ");
         let skeleton = skeleton(&display);
         if key == RESERVED || skeleton == self::skeleton(RESERVED) {
             return Err(NameError::Reserved);
         }
-        Ok(AccountName { display: display.as_ref().into(), key: key.as_ref().into(), skeleton: skeleton.into() })
+        Ok(AccountName { display: display.as_ref().into(), key: key.into(), skeleton: skeleton.into() })
     }
 
     /// As people see it: composed (NFC), letter case kept.
@@ -208,6 +210,9 @@ fn check_account_characters(text: &str) -> Result<(), NameError> {
 
 fn check_room_characters(text: &str) -> Result<(), NameError> {
     let mut before = '#';
+    if let Some(c) = text.chars().nth(1).filter(|c| is_combining_mark(*c)) {
+        return Err(NameError::RoomCharacter(c));
+    }
     for c in text.chars() {
         // Part of many emoji; the key does without it, so that it cannot tell two rooms apart.
         let joins_emoji = is_emoji_joint(c) && (is_emoji_joint(before) || is_sign(before));
@@ -222,7 +227,6 @@ fn check_room_characters(text: &str) -> Result<(), NameError> {
 }
 
 fn room_key(display: &str) -> String {
-    // Letter by letter, for lower-casing whole words would tell "Σ" at the end of a word from "Σ" elsewhere.
     let lower = |c: char| c.to_lowercase().map(|c| if c == 'ς' { 'σ' } else { c });
     settle(display.chars().filter(|c| !is_emoji_joint(*c)).collect(), |text| {
         text.nfkc().flat_map(lower).filter(|c| !is_emoji_joint(*c)).nfkc().collect()
@@ -325,6 +329,7 @@ mod tests {
         }
         assert_eq!(account("Ålice").display(), "Ålice");
         assert_eq!(account("A\u{30a}lice").display(), "Ålice");
+        assert_eq!(account("ΟΔΟΣ"), account("οδοσ"));
         assert_eq!(account("ÅLICE"), account("ålice"));
         assert_eq!(account("ａｌｉｃｅ").display(), "alice");
     }
@@ -386,6 +391,7 @@ mod tests {
         assert_eq!(RoomName::parse("#").unwrap_err(), RoomEmpty);
         assert_eq!(RoomName::parse(&format!("#{}", "x".repeat(64))).unwrap_err(), RoomTooLong);
         assert_eq!(RoomName::parse(&format!("#{}", "中".repeat(43))).unwrap_err(), RoomTooLong);
+        assert_eq!(RoomName::parse("#\u{338}x").unwrap_err(), RoomCharacter('\u{338}'));
         for bad in [' ', ',', '\u{7}', '\0', '\u{200b}', '\u{200d}', '\u{fe0f}', '\u{2067}', '\u{a0}', '\u{3000}', '，']
         {
             assert_eq!(RoomName::parse(&format!("#a{bad}b")).unwrap_err(), RoomCharacter(bad));
@@ -415,7 +421,7 @@ mod tests {
         }
 
         #[test]
-        fn letter_case_makes_no_other_name(text in "[a-zà-öа-я]{1,12}") {
+        fn letter_case_makes_no_other_name(text in "[a-z]{1,12}|[à-öø-ÿa-z]{1,12}|[а-я]{1,12}|[α-ω]{1,12}") {
             if let (Ok(lower), Ok(upper)) = (AccountName::parse(&text), AccountName::parse(&text.to_uppercase())) {
                 prop_assert_eq!(lower, upper);
             }

@@ -174,7 +174,7 @@ impl Session {
             RoomKind::Channel => {
                 self.tell_room(&snapshot);
                 if self.wants_replay() {
-                    let wanted = news.len().max(self.ctx.settings.replay_lines);
+                    let wanted = news.len().max(self.settings.replay_lines);
                     let past = self.recent(&room, snapshot.head, wanted).await?;
                     self.replay(&snapshot.state.name, &past);
                 } else {
@@ -186,19 +186,42 @@ impl Session {
         Ok(())
     }
 
+    /// At login: the rooms the account is in, then what it missed in direct messages. `before`: the newest event before
+    /// the session began.
+    pub(super) async fn enter_all(&mut self, before: EventId) -> Result<(), StoreError> {
+        let directory = self.ctx.log.directory();
+        let mut rooms: Vec<Arc<Room>> =
+            self.person.rooms().into_iter().filter_map(|id| directory.by_id(id)).collect();
+        rooms.sort_by_key(|room| room.name());
+        let mut direct = Vec::new();
+        for room in rooms {
+            match room.kind {
+                RoomKind::Channel => {
+                    self.enter(room, Since::Event(before)).await?;
+                    self.finish_answer();
+                }
+                RoomKind::Direct if self.wants_replay() => {
+                    let (cursor, snapshot) = Cursor::attach(room.clone(), &self.mailbox);
+                    direct.push((room.id, snapshot.head));
+                    self.cursors.insert(room.id, cursor);
+                }
+                RoomKind::Direct => self.enter(room, Since::Event(before)).await?,
+            }
+        }
+        self.missed_direct(direct).await
+    }
+
     /// The direct messages that came while no session of the account was there to be written to.
-    pub(super) async fn missed_direct(&mut self) -> Result<(), StoreError> {
-        if !self.wants_replay() {
+    async fn missed_direct(&mut self, rooms: Vec<(RoomId, Seq)>) -> Result<(), StoreError> {
+        if rooms.is_empty() {
             return Ok(());
         }
-        let (me, seen, most) = (self.person.id, self.person.seen(), self.ctx.settings.replay_lines);
+        let (me, seen, most) = (self.person.id, self.person.seen(), self.settings.replay_lines);
         let echo = self.caps().contains(Cap::EchoMessage);
-        let rooms: Vec<RoomId> =
-            self.cursors.values().filter(|c| c.room.kind == RoomKind::Direct).map(|c| c.room.id).collect();
         let missed = self.ctx.log.readers().read(move |reader| {
             let mut missed = Vec::new();
-            for room in rooms {
-                let mut events = reader.read_back(room, Seq::MAX >> 1, most, Kinds::Spoken)?;
+            for (room, head) in rooms {
+                let mut events = reader.read_back(room, head + 1, most, Kinds::Spoken)?;
                 events.retain(|(_, event)| event.id > seen);
                 events.retain(|(_, event)| echo || event.actor.as_ref().is_none_or(|who| who.id != me));
                 if !events.is_empty() {
@@ -220,7 +243,7 @@ impl Session {
 
     /// Whether this client is told the recent lines unasked. A bot would answer them again.
     fn wants_replay(&self) -> bool {
-        self.ctx.settings.replay_lines > 0 && !self.person.is_bot()
+        self.settings.replay_lines > 0 && !self.person.is_bot()
     }
 
     /// What was said between the entering and the snapshot.
@@ -347,6 +370,9 @@ impl Session {
             for copy in 0..copies {
                 let tags = mark.as_ref().filter(|_| copy == 0).map(Mark::tags).unwrap_or_default();
                 self.answer.lines.push(tagged(&tags, line));
+            }
+            if let Some(Mark::Batch { reference, last: true }) = mark {
+                self.say(Line::new().source(&host).command("BATCH").param(&format!("-{reference}")));
             }
         }
     }

@@ -30,7 +30,7 @@ impl Session {
             network: &self.ctx.info.network,
             line_bytes: crate::proto::line::BODY_MAX,
             targets: super::talk::TARGETS_MAX,
-            rooms: Some(self.ctx.settings.rooms_per_account),
+            rooms: Some(self.settings.rooms_per_account),
             safe_rate: true,
             extra: &[],
         };
@@ -42,12 +42,14 @@ impl Session {
 
     pub(super) fn motd(&mut self) {
         let info = self.ctx.info.clone();
-        if info.motd.is_empty() {
+        let motd = self.settings.clone();
+        let motd = &motd.motd;
+        if motd.is_empty() {
             self.numeric(ERR_NOMOTD, &[], "There is no message of the day");
             return;
         }
         self.numeric(RPL_MOTDSTART, &[], &format!("- {} Message of the day -", info.name));
-        for line in info.motd.lines() {
+        for line in motd.lines() {
             self.numeric(RPL_MOTD, &[], &format!("- {line}"));
         }
         self.numeric(RPL_ENDOFMOTD, &[], "End of /MOTD command");

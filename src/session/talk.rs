@@ -127,7 +127,8 @@ impl Session {
         room: Option<RoomId>,
     ) {
         let direct = matches!(intent, Intent::Direct { .. });
-        let pipelined = (room.is_some() || direct) && (label.is_some() || self.answer.label.is_none());
+        let alone = self.answer.lines.is_empty();
+        let pipelined = (room.is_some() || direct) && (self.answer.label.is_none() || (label.is_some() && alone));
         if pipelined {
             let nonce = self.next_nonce();
             let reply = Reply::Mailbox { mailbox: self.mailbox.clone(), nonce };
@@ -148,7 +149,10 @@ impl Session {
             Ok(receipt) => {
                 let inside = receipt.room.is_some_and(|room| self.cursors.contains_key(&room));
                 match receipt.event {
-                    Some(event) if inside || direct => self.answer.caused.push(event),
+                    Some(event) if (inside || direct) && self.caps().contains(Cap::EchoMessage) => {
+                        self.answer.caused.push(event);
+                    }
+                    Some(event) if inside || direct => self.mine.push_back(Mine { event, mark: Mark::Nothing }),
                     Some(event) => self.echo_from_outside(receipt.room, event, target),
                     None => {}
                 }

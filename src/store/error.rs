@@ -50,6 +50,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Anything else, in words.
+    pub fn other(text: impl Into<String>) -> StoreError {
+        StoreError::Other(text.into())
+    }
+
     /// Puts the path into errors that want one.
     pub(super) fn at(self, place: &Path) -> StoreError {
         let path = place.to_path_buf();

@@ -87,17 +87,25 @@ pub struct NewAccount {
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHashText(pub String);
 
+impl PasswordHashText {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for PasswordHashText {
+    fn from(text: String) -> PasswordHashText {
+        PasswordHashText(text)
+    }
+}
+
 impl fmt::Debug for PasswordHashText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PasswordHashText(..)")
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RoomKind {
-    Channel,
-    Direct,
-}
+pub use crate::event::RoomKind;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicRow {

@@ -1,9 +1,13 @@
 //! chatd: a chat server that keeps every word. See `ARCHITECTURE.md` for the map.
 
+pub mod admin;
 pub mod auth;
+pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod event;
 pub mod logging;
 pub mod net;
 pub mod proto;
+pub mod server;
 pub mod store;

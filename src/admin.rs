@@ -1,0 +1,200 @@
+//! What an administrator orders, and how it gets done whether or not the server runs.
+//!
+//! A running server holds the data directory's lock and writes alone, so an order is left in the database for it, and
+//! the answer is waited for. If nobody holds the lock, the order is carried out here, by the same code. Knows `store`
+//! and the log's core.
+
+use std::fmt;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock;
+use crate::store::{self, Lock, Reader, StoreError};
+
+/// How long a running server may take to answer. It looks for orders several times a second.
+const PATIENCE: Duration = Duration::from_secs(10);
+const ASK_EVERY: Duration = Duration::from_millis(50);
+/// Less often: whoever holds the lock for a moment could keep a starting server from it.
+const TRY_LOCK_EVERY: Duration = Duration::from_millis(250);
+
+/// Something to be changed, by names as they were typed: whoever carries it out checks them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub enum Order {
+    AddUser { name: String, hash: HashText, admin: bool, bot: bool },
+    SetPassword { name: String, hash: HashText },
+    Disable { name: String },
+    Enable { name: String },
+    RemoveUser { name: String },
+    CreateRoom { name: String, topic: Option<String> },
+    RemoveRoom { name: String },
+}
+
+/// A password's hash (PHC string) on its way: `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HashText(pub String);
+
+impl fmt::Debug for HashText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashText(..)")
+    }
+}
+
+/// The answer to an order, as it stands in the database: a sentence for the administrator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderResult {
+    pub ok: bool,
+    pub message: String,
+}
+
+/// Who carried an order out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    RunningServer,
+    Ourselves,
+}
+
+/// An order that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    pub by: By,
+    pub message: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// Not possible, with the reason.
+    #[error("{0}")]
+    Refused(String),
+    #[error(
+        "the running server did not answer within {seconds} seconds; it will do this as soon as it can. Look at its log, \
+         and check with `chatd user list` or `chatd room list`",
+        seconds = PATIENCE.as_secs()
+    )]
+    NoAnswer,
+    #[error("the running server's answer cannot be read; is it of the same version as this program?")]
+    Answer,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Has an order carried out, and waits until it has been.
+pub fn submit(data_dir: &Path, order: &Order) -> Result<Done, AdminError> {
+    match Lock::take(data_dir) {
+        Ok(lock) => ourselves(data_dir, order, None, &lock),
+        Err(StoreError::Locked { .. }) => by_the_server(data_dir, order),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn ourselves(data_dir: &Path, order: &Order, posted: Option<i64>, _lock: &Lock) -> Result<Done, AdminError> {
+    done(By::Ourselves, execute_offline(data_dir, order, posted)?)
+}
+
+fn by_the_server(data_dir: &Path, order: &Order) -> Result<Done, AdminError> {
+    let deadline = Instant::now() + PATIENCE;
+    let body = serde_json::to_string(order).map_err(|_| AdminError::Answer)?;
+    let id = loop {
+        match store::post_order(data_dir, &body, clock::now()) {
+            Ok(id) => break id,
+            // A server that is just starting has the lock before it has made or upgraded the database.
+            Err(StoreError::NotFound { .. } | StoreError::OlderSchema { .. } | StoreError::Busy)
+                if Instant::now() < deadline => {}
+            Err(error) => return Err(error.into()),
+        }
+        thread::sleep(ASK_EVERY);
+    };
+    let reader = Reader::open(data_dir)?;
+    let mut tried = Instant::now();
+    loop {
+        if let Some(result) = reader.order_result(id)? {
+            let result = serde_json::from_str(&result).map_err(|_| AdminError::Answer)?;
+            return done(By::RunningServer, result);
+        }
+        if Instant::now() >= deadline {
+            return Err(AdminError::NoAnswer);
+        }
+        // The lock's holder may end before it reads the order: it was a server that stopped, or a command like this.
+        if tried.elapsed() >= TRY_LOCK_EVERY {
+            tried = Instant::now();
+            if let Ok(lock) = Lock::take(data_dir) {
+                match reader.order_result(id)? {
+                    Some(_) => continue,
+                    None => return ourselves(data_dir, order, Some(id), &lock),
+                }
+            }
+        }
+        thread::sleep(ASK_EVERY);
+    }
+}
+
+fn done(by: By, result: OrderResult) -> Result<Done, AdminError> {
+    if result.ok { Ok(Done { by, message: result.message }) } else { Err(AdminError::Refused(result.message)) }
+}
+
+// seam: to be replaced by the log's core, which makes the events that belong to these changes, too.
+fn execute_offline(data_dir: &Path, order: &Order, posted: Option<i64>) -> Result<OrderResult, AdminError> {
+    use crate::event::EventId;
+    use crate::proto::names::{AccountName, RoomName};
+    use crate::store::{AccountRow, NewAccount, PasswordHashText, RoomKind, Writer};
+    let mut writer = Writer::open(data_dir)?;
+    let tx = writer.begin()?;
+    let existing = |name: &str| -> Result<AccountRow, AdminError> {
+        let parsed = AccountName::parse(name).map_err(|error| AdminError::Refused(error.to_string()))?;
+        let row = tx.account_by_key(parsed.key())?.filter(|row| !row.removed);
+        row.ok_or_else(|| AdminError::Refused(format!("there is no account {name}")))
+    };
+    let message = match order {
+        Order::AddUser { name, hash, admin, bot } => {
+            let parsed = AccountName::parse(name).map_err(|error| AdminError::Refused(error.to_string()))?;
+            tx.create_account(&NewAccount {
+                name: parsed.shared(),
+                key: parsed.key().into(),
+                skeleton: parsed.skeleton().into(),
+                hash: PasswordHashText(hash.0.clone()),
+                admin: *admin,
+                bot: *bot,
+                created: clock::now(),
+            })?;
+            format!("account {name} added")
+        }
+        Order::SetPassword { name, hash } => {
+            let row = existing(name)?;
+            tx.update_account(&AccountRow { hash: PasswordHashText(hash.0.clone()), ..row })?;
+            format!("account {name} has a new password")
+        }
+        Order::Disable { name } | Order::Enable { name } => {
+            let disabled = matches!(order, Order::Disable { .. });
+            let row = existing(name)?;
+            tx.update_account(&AccountRow { disabled, ..row })?;
+            format!("account {name} {}", if disabled { "disabled" } else { "enabled" })
+        }
+        Order::RemoveUser { name } => {
+            let row = existing(name)?;
+            tx.update_account(&AccountRow { removed: true, seen: EventId::default(), ..row })?;
+            format!("account {name} removed")
+        }
+        Order::CreateRoom { name, .. } => {
+            let parsed = RoomName::parse(name).map_err(|error| AdminError::Refused(error.to_string()))?;
+            tx.create_room(RoomKind::Channel, parsed.display(), parsed.key(), "+nt", None, clock::now())?;
+            format!("room {name} made")
+        }
+        Order::RemoveRoom { name } => {
+            let parsed = RoomName::parse(name).map_err(|error| AdminError::Refused(error.to_string()))?;
+            let room = tx.room_by_key(parsed.key())?;
+            let room = room.ok_or_else(|| AdminError::Refused(format!("there is no room {name}")))?;
+            tx.remove_room(room.id)?;
+            format!("room {name} removed")
+        }
+    };
+    let result = OrderResult { ok: true, message };
+    if let Some(id) = posted {
+        tx.finish_order(id, &serde_json::to_string(&result).map_err(|_| AdminError::Answer)?)?;
+    }
+    tx.commit()?;
+    Ok(result)
+}

@@ -198,3 +198,79 @@ fn execute_offline(data_dir: &Path, order: &Order, posted: Option<i64>) -> Resul
     tx.commit()?;
     Ok(result)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Writer;
+
+    fn add(name: &str) -> Order {
+        Order::AddUser { name: name.into(), hash: HashText("$argon2id$x".into()), admin: false, bot: true }
+    }
+
+    #[test]
+    fn an_order_is_readable_and_its_debug_shows_no_hash() {
+        let order = add("alice");
+        let body = serde_json::to_string(&order).unwrap();
+        assert_eq!(body, r#"{"order":"add_user","name":"alice","hash":"$argon2id$x","admin":false,"bot":true}"#);
+        assert_eq!(serde_json::from_str::<Order>(&body).unwrap(), order);
+        assert!(!format!("{order:?}").contains("argon2id"));
+    }
+
+    #[test]
+    fn without_a_server_we_do_it_ourselves() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(submit(dir.path(), &add("alice")).unwrap().by, By::Ourselves);
+        assert_eq!(&*Reader::open(dir.path()).unwrap().accounts().unwrap()[0].name, "alice");
+        let refused = submit(dir.path(), &Order::Disable { name: "bob".into() }).unwrap_err();
+        assert!(refused.to_string().contains("bob"), "{refused}");
+        drop(Lock::take(dir.path()).unwrap());
+    }
+
+    #[test]
+    fn a_running_server_is_asked_and_its_answer_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        let place = dir.path().to_owned();
+        let server = thread::spawn(move || {
+            let _lock = lock;
+            // The database comes a moment after the lock, as in a server that is starting.
+            thread::sleep(ASK_EVERY * 2);
+            let mut writer = Writer::open(&place).unwrap();
+            let mut orders = Vec::new();
+            while orders.len() < 2 {
+                for (id, body) in writer.open_orders().unwrap() {
+                    let ok = orders.is_empty();
+                    orders.push(serde_json::from_str::<Order>(&body).unwrap());
+                    let result = OrderResult { ok, message: "as you say".into() };
+                    let tx = writer.begin().unwrap();
+                    tx.finish_order(id, &serde_json::to_string(&result).unwrap()).unwrap();
+                    tx.commit().unwrap();
+                }
+                thread::sleep(ASK_EVERY);
+            }
+            orders
+        });
+        let done = submit(dir.path(), &add("alice")).unwrap();
+        assert_eq!(done, Done { by: By::RunningServer, message: "as you say".into() });
+        let refused = submit(dir.path(), &add("bob")).unwrap_err();
+        assert!(matches!(refused, AdminError::Refused(reason) if reason == "as you say"));
+        assert_eq!(server.join().unwrap(), [add("alice"), add("bob")]);
+    }
+
+    #[test]
+    fn a_server_that_stops_before_it_reads_the_order_leaves_it_to_us() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Writer::open(dir.path()).unwrap());
+        let lock = Lock::take(dir.path()).unwrap();
+        let server = thread::spawn(move || {
+            thread::sleep(ASK_EVERY * 4);
+            drop(lock);
+        });
+        assert_eq!(submit(dir.path(), &add("alice")).unwrap().by, By::Ourselves);
+        server.join().unwrap();
+        let reader = Reader::open(dir.path()).unwrap();
+        assert_eq!(reader.accounts().unwrap().len(), 1);
+        assert_eq!(reader.open_orders().unwrap(), [], "the next server does not do it again");
+    }
+}

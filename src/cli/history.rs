@@ -252,3 +252,140 @@ fn by(reader: &Reader, name: &str) -> anyhow::Result<By> {
     let row = reader.account_by_key(parsed.key())?.with_context(advice)?;
     Ok(By { id: row.id, key: row.key })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Body, Speech, Who};
+    use crate::store::{NewAccount, PasswordHashText, Writer};
+
+    const NAMES: [&str; 3] = ["alice", "bob", "carol"];
+
+    /// A room with 1,200 entries, a second apart: messages by alice and bob in turn, each tenth entry a join.
+    struct Story {
+        _dir: tempfile::TempDir,
+        reader: Reader,
+        room: RoomId,
+    }
+
+    fn story() -> Story {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(dir.path()).unwrap();
+        let tx = writer.begin().unwrap();
+        let ids: Vec<AccountId> = NAMES
+            .iter()
+            .map(|name| {
+                tx.create_account(&NewAccount {
+                    name: (*name).into(),
+                    key: (*name).into(),
+                    skeleton: (*name).into(),
+                    hash: PasswordHashText(String::new()),
+                    admin: false,
+                    bot: false,
+                    created: Millis(0),
+                })
+                .unwrap()
+            })
+            .collect();
+        let room = tx.create_room(RoomKind::Channel, "#lobby", "#lobby", "+nt", None, Millis(0)).unwrap();
+        for seq in 1..=1200u64 {
+            let who = (seq % 2) as usize;
+            let body = match seq % 10 {
+                0 => Body::Join { realname: "".into() },
+                _ => {
+                    let text = format!("line {seq} {}", if seq % 7 == 0 { "苹果" } else { "pears" });
+                    Body::Said { speech: Speech::Privmsg, to: None, text: text.into(), tags: "".into() }
+                }
+            };
+            let actor = Some(Who { id: ids[who], nick: NAMES[who].into() });
+            let event = Event { id: EventId(seq as i64), time: Millis(seq as i64 * 1000), actor, body };
+            tx.append(&event, &[(room, seq)]).unwrap();
+        }
+        tx.commit().unwrap();
+        Story { reader: Reader::open(dir.path()).unwrap(), room, _dir: dir }
+    }
+
+    impl Story {
+        fn ask(&self) -> Question {
+            Question {
+                room: self.room,
+                last: None,
+                since: None,
+                until: None,
+                from: None,
+                search: None,
+                kinds: Kinds::Spoken,
+            }
+        }
+
+        fn seqs(&self, question: Question) -> Vec<Seq> {
+            let mut seqs = Vec::new();
+            let head = self.reader.head(self.room).unwrap();
+            question
+                .past(&self.reader, head, &mut |seq, _| {
+                    seqs.push(seq);
+                    Ok(())
+                })
+                .unwrap();
+            seqs
+        }
+
+        fn by(&self, name: &str) -> Option<By> {
+            Some(by(&self.reader, name).unwrap())
+        }
+    }
+
+    #[test]
+    fn every_question_agrees_with_a_plain_count() {
+        let story = story();
+        let spoken = |seq: &Seq| seq % 10 != 0;
+        let newest = |n: usize, all: Vec<Seq>| all[all.len() - n.min(all.len())..].to_vec();
+        let all: Vec<Seq> = (1..=1200).filter(spoken).collect();
+        assert_eq!(story.seqs(story.ask()), all);
+        assert_eq!(story.seqs(Question { kinds: Kinds::All, ..story.ask() }), (1..=1200).collect::<Vec<Seq>>());
+        for last in [0, 1, 20, 499, 500, 501, 1079, 1080, 5000] {
+            let question = Question { last: Some(last as u64), ..story.ask() };
+            assert_eq!(story.seqs(question), newest(last, all.clone()), "last {last}");
+        }
+        let window = Question { since: Some(Millis(100_000)), until: Some(Millis(900_000)), ..story.ask() };
+        let within: Vec<Seq> = (100..900).filter(spoken).collect();
+        assert_eq!(story.seqs(window), within);
+        for last in [3, 600, 5000] {
+            let since = Some(Millis(100_500));
+            let question = Question { since, until: Some(Millis(900_000)), last: Some(last), ..story.ask() };
+            assert_eq!(story.seqs(question), newest(last as usize, (101..900).filter(spoken).collect()));
+        }
+        let bobs: Vec<Seq> = all.iter().copied().filter(|seq| seq % 2 == 1).collect();
+        assert_eq!(story.seqs(Question { from: story.by("BOB"), ..story.ask() }), bobs);
+        assert_eq!(story.seqs(Question { from: story.by("bob"), last: Some(7), ..story.ask() }), newest(7, bobs));
+        assert!(story.seqs(Question { from: story.by("carol"), ..story.ask() }).is_empty());
+        assert!(story.seqs(Question { since: Some(Millis(9_000_000)), ..story.ask() }).is_empty());
+    }
+
+    #[test]
+    fn searching_finds_the_words_oldest_first() {
+        let story = story();
+        let search = |text: &str| Question { search: Some(text.into()), ..story.ask() };
+        let apples: Vec<Seq> = (1..=1200).filter(|seq| seq % 10 != 0 && seq % 7 == 0).collect();
+        assert_eq!(story.seqs(search("苹果")), apples);
+        let pears: Vec<Seq> = (1..=1200).filter(|seq| seq % 10 != 0 && seq % 7 != 0).collect();
+        assert_eq!(story.seqs(search("pears")), pears, "more than a page");
+        assert_eq!(story.seqs(Question { last: Some(2), ..search("苹果") }), apples[apples.len() - 2..]);
+        let bobs: Vec<Seq> = apples.iter().copied().filter(|seq| seq % 2 == 1).collect();
+        assert_eq!(story.seqs(Question { from: story.by("bob"), ..search("苹果") }), bobs);
+        let late = Question { since: Some(Millis(1_000_000)), until: Some(Millis(1_100_000)), ..search("苹果") };
+        assert_eq!(story.seqs(late), apples.iter().copied().filter(|s| (1000..1100).contains(s)).collect::<Vec<_>>());
+        assert!(story.seqs(search("nothing OR \"")).is_empty());
+    }
+
+    #[test]
+    fn a_room_is_found_by_its_names() {
+        let story = story();
+        for name in ["#lobby", "lobby", "#LOBBY"] {
+            assert_eq!(find(&story.reader, name).unwrap().0.id, story.room, "{name}");
+        }
+        for name in ["#nowhere", "alice,bob", "alice,nobody", "", "#a b"] {
+            assert!(find(&story.reader, name).is_err(), "{name}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The log without threads: takes intents, decides them in order, stores what follows in one transaction, and says
 //! what is to be made visible. If the transaction fails, nothing has happened, and every intent is answered so.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -10,6 +11,7 @@ use crate::room::{Refusal, RoomState};
 use crate::store::{StoreError, Writer};
 
 use super::directory::Directory;
+use super::orders::{Order, OrderResult};
 use super::tail::{Entry, Room};
 use super::world::{Batch, Fault, Intent, World};
 
@@ -101,6 +103,22 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// Carries out one order; for the command line, when no server runs. The caller holds the lock.
+    pub fn execute(data_dir: &Path, clock: Clock, row: Option<i64>, order: Order) -> Result<OrderResult, StoreError> {
+        let settings =
+            Settings { auto_join: Vec::new(), everyone_creates: true, rooms_per_account: usize::MAX, tail_memory: 0 };
+        let store = Writer::open(data_dir)?;
+        let mut core = Core::open(store, clock, settings, &Directory::default(), &Roster::default())?;
+        let mut batch = Batch::new((core.clock)());
+        let tx = core.store.begin()?;
+        let result = core.world.order(&tx, &mut batch, &order)?;
+        if let Some(row) = row {
+            tx.finish_order(row, &result.to_json())?;
+        }
+        tx.commit()?;
+        Ok(result)
     }
 
     /// Moves what the write-ahead log holds into the database proper; for an orderly end.

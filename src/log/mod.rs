@@ -14,7 +14,7 @@ mod writer;
 pub use self::core::{Commit, Core, Effect, Growth, Settings};
 pub use cursor::{Cursor, CursorError};
 pub use directory::Directory;
-pub use orders::{Order, OrderResult};
+pub use orders::{HashText, Order, OrderResult};
 pub use readers::Readers;
 pub use tail::{ENCODINGS, Entry, Page, Room, Snapshot, TailBudget};
 pub use world::Intent;

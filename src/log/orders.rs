@@ -1,6 +1,7 @@
 //! What administrators order: accounts and rooms made, changed, taken away. One code for both ways it comes: from
 //! the command line on a stopped server's data, and through the table of orders while a server runs.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -13,17 +14,28 @@ use crate::store::{AccountRow, NewAccount, StoreError, Tx};
 use super::core::Effect;
 use super::world::{Batch, World};
 
-/// One administrative act. Passwords come hashed (PHC strings).
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// Something to be changed, by names as they were typed: whoever carries it out checks them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
 pub enum Order {
-    AddUser { name: String, hash: String, admin: bool, bot: bool },
-    SetPassword { name: String, hash: String },
+    AddUser { name: String, hash: HashText, admin: bool, bot: bool },
+    SetPassword { name: String, hash: HashText },
     Disable { name: String },
     Enable { name: String },
     RemoveUser { name: String },
     CreateRoom { name: String, topic: Option<String> },
     RemoveRoom { name: String },
+}
+
+/// A password's hash (PHC string) on its way: `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HashText(pub String);
+
+impl fmt::Debug for HashText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashText(..)")
+    }
 }
 
 /// What came of an order, in words for the administrator.
@@ -50,13 +62,13 @@ impl OrderResult {
 impl World {
     pub(super) fn order(&mut self, tx: &Tx<'_>, batch: &mut Batch, order: &Order) -> Result<OrderResult, StoreError> {
         match order {
-            Order::AddUser { name, hash, admin, bot } => add_user(tx, batch, name, hash, *admin, *bot),
+            Order::AddUser { name, hash, admin, bot } => add_user(tx, batch, name, &hash.0, *admin, *bot),
             Order::SetPassword { name, hash } => {
                 let mut row = match find_user(tx, name)? {
                     Ok(row) => row,
                     Err(problem) => return Ok(problem),
                 };
-                row.hash = hash.clone().into();
+                row.hash = hash.0.clone().into();
                 tx.update_account(&row)?;
                 end(batch, &row, "Your password was changed; log in again");
                 Ok(OrderResult::done(format!("{} has a new password; its sessions were ended", row.name)))

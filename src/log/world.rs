@@ -11,7 +11,7 @@ use crate::store::{MemberRow, RoomRow, StoreError, TopicRow, Tx, Writer};
 
 use super::core::{Effect, Growth, Settings};
 use super::directory::Directory;
-use super::orders::Order;
+use super::orders::{Order, OrderResult};
 use super::tail::{Entry, Room, TailBudget};
 
 /// What a session, a timer or an administrator wants of the log.
@@ -31,6 +31,8 @@ pub enum Intent {
     Rehash { account: AccountId, old: Arc<str>, new: Arc<str> },
     /// What an administrator ordered; with the row of the order, if there is one, for the answer.
     Order { row: Option<i64>, order: Order },
+    /// An order that nobody understands; its row gets this answer.
+    Unknown { row: i64, result: OrderResult },
     /// Delete what is older than `before`, in each room at most `limit` entries.
     Prune { before: Millis, limit: usize },
 }
@@ -203,6 +205,10 @@ impl World {
                     true => Ok(Receipt { event: None, room: None }),
                     false => Err(Fault::Refused(Refusal::NotStored(result.message.into()))),
                 }
+            }
+            Intent::Unknown { row, result } => {
+                tx.finish_order(*row, &result.to_json())?;
+                Ok(Receipt { event: None, room: None })
             }
             Intent::Prune { before, limit } => {
                 let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();

@@ -6,4 +6,5 @@ pub mod cert;
 pub mod conn;
 pub mod framing;
 pub mod limits;
+pub mod listener;
 pub mod tls;

@@ -263,7 +263,7 @@ mod tests {
 
     /// A room with 1,200 entries, a second apart: messages by alice and bob in turn, each tenth entry a join.
     struct Story {
-        _dir: tempfile::TempDir,
+        dir: tempfile::TempDir,
         reader: Reader,
         room: RoomId,
     }
@@ -302,7 +302,7 @@ mod tests {
             tx.append(&event, &[(room, seq)]).unwrap();
         }
         tx.commit().unwrap();
-        Story { reader: Reader::open(dir.path()).unwrap(), room, _dir: dir }
+        Story { reader: Reader::open(dir.path()).unwrap(), room, dir }
     }
 
     impl Story {
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn every_question_agrees_with_a_plain_count() {
         let story = story();
-        let spoken = |seq: &Seq| seq % 10 != 0;
+        let spoken = |seq: &Seq| !seq.is_multiple_of(10);
         let newest = |n: usize, all: Vec<Seq>| all[all.len() - n.min(all.len())..].to_vec();
         let all: Vec<Seq> = (1..=1200).filter(spoken).collect();
         assert_eq!(story.seqs(story.ask()), all);
@@ -376,6 +376,51 @@ mod tests {
         let late = Question { since: Some(Millis(1_000_000)), until: Some(Millis(1_100_000)), ..search("苹果") };
         assert_eq!(story.seqs(late), apples.iter().copied().filter(|s| (1000..1100).contains(s)).collect::<Vec<_>>());
         assert!(story.seqs(search("nothing OR \"")).is_empty());
+    }
+
+    /// Takes three lines, then is gone, like `head -3`.
+    struct Three(Vec<u8>);
+
+    impl Write for &mut Three {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0.iter().filter(|&&byte| byte == b'\n').count() == 3 {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            self.0.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn following_shows_what_comes_in_and_ends_when_nobody_reads() {
+        for search in [None, Some("new".to_owned())] {
+            let story = story();
+            let (place, room) = (story.dir.path().to_owned(), story.room);
+            let speaker = thread::spawn(move || {
+                let mut writer = Writer::open(&place).unwrap();
+                for seq in 1201..=1205u64 {
+                    let body = Body::Said { speech: Speech::Privmsg, to: None, text: "new".into(), tags: "".into() };
+                    let event = Event { id: EventId(seq as i64), time: Millis(seq as i64 * 1000), actor: None, body };
+                    let tx = writer.begin().unwrap();
+                    tx.append(&event, &[(room, seq)]).unwrap();
+                    tx.commit().unwrap();
+                    thread::sleep(Duration::from_millis(40));
+                }
+            });
+            let mut out = Three(Vec::new());
+            let mut printer = Printer::start(&mut out, Format::Json, "#lobby", time::UtcOffset::UTC).unwrap();
+            let error = Question { search, ..story.ask() }.follow(&story.reader, 1200, &mut printer).unwrap_err();
+            assert!(crate::cli::is_broken_pipe(&error));
+            let text = String::from_utf8(out.0).unwrap();
+            let seqs: Vec<bool> =
+                text.lines().zip(1201..).map(|(l, seq)| l.contains(&format!("\"seq\":{seq},"))).collect();
+            assert_eq!(seqs, [true; 3], "{text}");
+            speaker.join().unwrap();
+        }
     }
 
     #[test]

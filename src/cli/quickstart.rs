@@ -114,7 +114,8 @@ struct Programs {
 
 impl Programs {
     fn find() -> Programs {
-        let called = std::env::args().next().unwrap_or_else(|| "chatd".into());
+        let called = std::env::args_os().next().and_then(|called| called.into_string().ok());
+        let called = called.unwrap_or_else(|| "chatd".into());
         let beside = Path::new(&called).with_file_name("chat");
         let chat = if called.contains('/') { beside.display().to_string() } else { "chat".into() };
         Programs { chatd: called, chat }

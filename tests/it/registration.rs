@@ -291,6 +291,7 @@ async fn account_names_do_not_care_for_case() {
 #[tokio::test]
 async fn before_login_nothing_works_but_registration() {
     let server = Server::start().await;
+    let mut bob = server.login("bob").await;
     let mut client = server.connect_raw().await;
     for command in
         ["JOIN #lobby", "PRIVMSG #lobby :hi", "WHO #lobby", "LIST", "NAMES #lobby", "TOPIC #lobby", "WHOIS alice"]
@@ -302,7 +303,7 @@ async fn before_login_nothing_works_but_registration() {
     client.expect("PONG * :still here").await;
     client.send("QUIT :bye").await;
     assert_turned_away(&client.expect_end().await);
-    assert!(server.said("#lobby").is_empty());
+    assert!(bob.hears().await.is_empty() && server.said("#lobby").is_empty());
 }
 
 #[tokio::test]

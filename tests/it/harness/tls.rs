@@ -25,14 +25,13 @@ pub fn fingerprint(certificate: &CertificateDer<'_>) -> String {
 /// What a test may want to be different about a connection.
 #[derive(Clone)]
 pub struct TlsOptions {
-    pub versions: &'static [&'static SupportedProtocolVersion],
+    pub versions: Vec<&'static SupportedProtocolVersion>,
     pub alpn: Vec<&'static str>,
 }
 
 impl Default for TlsOptions {
     fn default() -> TlsOptions {
-        static BOTH: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
-        TlsOptions { versions: &BOTH, alpn: vec!["irc"] }
+        TlsOptions { versions: vec![&version::TLS13, &version::TLS12], alpn: vec!["irc"] }
     }
 }
 
@@ -40,7 +39,7 @@ impl Default for TlsOptions {
 pub fn connector(pinned: Option<CertificateDer<'static>>, options: &TlsOptions) -> TlsConnector {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(options.versions)
+        .with_protocol_versions(&options.versions)
         .expect("versions the provider knows")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Pin { pinned, provider }))

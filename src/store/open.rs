@@ -265,6 +265,13 @@ mod tests {
         assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
     }
 
+    /// The compiler does not notice a new file in the folder by itself.
+    #[test]
+    fn every_migration_is_in_the_program() {
+        let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap().count();
+        assert_eq!(embedded::migrations::runner().get_migrations().len(), files);
+    }
+
     #[test]
     fn a_newer_database_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();

@@ -391,6 +391,8 @@ fn search_keeps_to_rooms_people_and_times() {
     check(Search { rooms: Some(vec![room]), ..base.clone() }, &["tea two", "tea one"]);
     check(Search { rooms: Some(vec![room, direct]), limit: 3, ..base.clone() }, &["tea four", "tea three", "tea two"]);
     check(Search { rooms: Some(vec![]), ..base.clone() }, &[]);
+    let some = (1..=200).map(RoomId).filter(|id| *id != direct).collect();
+    check(Search { rooms: Some(some), ..base.clone() }, &["tea two", "tea one"]);
     let many = (1..=500).map(RoomId).filter(|id| *id != direct).collect();
     check(Search { rooms: Some(many), ..base.clone() }, &["tea two", "tea one"]);
     check(Search { from: Some("bob".into()), ..base.clone() }, &["tea three", "tea two"]);
@@ -595,6 +597,47 @@ impl Drop for Tmpfs<'_> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
+    /// Whatever people type is a question, never an error.
+    #[test]
+    fn any_text_can_be_searched_for(texts in prop::collection::vec(any::<String>(), 20)) {
+        let mut world = World::new();
+        for text in &texts {
+            world.say(text);
+        }
+        for text in texts.iter().map(String::as_str).chain(["\"", "* OR", "NEAR(a b)", "^a", "{text}: a", "\0a\0"]) {
+            for rooms in [None, Some(vec![world.room])] {
+                let search = Search { text: text.into(), rooms, limit: 100, ..Search::default() };
+                let found = world.writer.search(&search).unwrap();
+                // And it finds at least the text itself, if there is anything to be found in it.
+                if texts.iter().any(|t| t == text) && !words::Question::new(text).is_empty() {
+                    prop_assert!(found.iter().any(|(_, _, event)| words_of(event) == text), "{:?}", text);
+                }
+            }
+        }
+    }
+
+    /// What was indexed is what is taken away again.
+    #[test]
+    fn an_emptied_index_is_empty(texts in prop::collection::vec("[a-zäß北京東都가나 .]{0,20}", 1..12)) {
+        let mut world = World::new();
+        let ids: Vec<EventId> = texts.iter().map(|text| world.say(text)).collect();
+        let tx = world.writer.begin().unwrap();
+        for id in ids {
+            tx.redact(id).unwrap();
+        }
+        tx.commit().unwrap();
+        let room = words::room_term(world.room.0);
+        let left: i64 = world
+            .writer
+            .conn
+            .query_row("SELECT count(*) FROM search WHERE search MATCH ?1", [&room], |row| row.get(0))
+            .unwrap();
+        prop_assert_eq!(left, 0);
+        for text in &texts {
+            prop_assert!(world.found(text).iter().all(|found| found.trim().is_empty()));
+        }
+    }
+
     /// Bisection finds what a walk along the log finds, gaps or not.
     #[test]
     fn bisection_is_a_linear_scan(entries in prop::collection::vec((1u64..5, 1i64..4, 0i64..3), 0..60)) {
@@ -622,4 +665,11 @@ proptest! {
             prop_assert_eq!(world.writer.id_at_time(Millis(probe)).unwrap(), first);
         }
     }
+}
+
+#[test]
+fn connections_may_move_to_their_threads() {
+    fn can_move<T: Send>() {}
+    can_move::<Writer>();
+    can_move::<Reader>();
 }

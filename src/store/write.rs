@@ -177,6 +177,7 @@ impl Tx<'_> {
 
     /// Retention: takes away the oldest entries of the room that are older than `before`, at most `limit`, with their
     /// events (unless they stand in another room's log too) and index. Says how many; fewer than `limit`: it is done.
+    /// Taking words out of the index costs about a millisecond a message: a small `limit` keeps the writer free for others.
     pub fn prune(&self, room: RoomId, before: Millis, limit: usize) -> Result<usize> {
         // So many are held in memory at a time.
         const CHUNK: usize = 500;

@@ -263,7 +263,8 @@ impl World {
         let id = match known {
             Some(id) => id,
             None if forced || actor.admin || self.settings.everyone_creates => {
-                self.create(tx, batch, name, key, Some(&actor.who))?
+                // A room that the server makes for everybody belongs to nobody: administrators look after it.
+                self.create(tx, batch, name, key, Some(&actor.who).filter(|_| !forced))?
             }
             None => return Err(Refusal::RoomCreation.into()),
         };

@@ -278,7 +278,7 @@ impl Session {
                 rows.into_iter().map(|(_, event)| Entry::new(event)).collect()
             }
         };
-        entries.retain(|entry| entry.event.kind().is_spoken());
+        entries.retain(|entry| matches!(entry.event.body, Body::Said { .. }));
         Ok(entries)
     }
 

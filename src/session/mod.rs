@@ -276,8 +276,11 @@ impl Session {
         tokio::pin!(timer);
         loop {
             self.take_mail();
-            while let Some(wait) = self.take_line(conn, lines).await {
-                if wait {
+            // What a command wrote is delivered before the next is taken; there may be more lines at hand then.
+            let mut again = false;
+            while let Some(stop) = self.take_line(conn, lines).await {
+                if stop {
+                    again = true;
                     break;
                 }
             }
@@ -288,7 +291,7 @@ impl Session {
             if !self.out.is_empty() {
                 conn.push(&std::mem::take(&mut self.out));
             }
-            if self.rooms_changed {
+            if self.rooms_changed || again {
                 continue;
             }
             if let Some(reason) = self.ending.clone()

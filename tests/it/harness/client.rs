@@ -136,19 +136,6 @@ impl Client {
         async move { self.until(at, what, test).await }
     }
 
-    /// The very next line has to be of this pattern.
-    #[track_caller]
-    pub fn expect_next(&mut self, pattern: &str) -> impl Future<Output = Line> {
-        let at = Location::caller();
-        async move {
-            let line = self.until(at, pattern, |_| true).await.pop().expect("a line");
-            if !line.matches(pattern) {
-                self.reader.transcript.fail(at, &format!("expected {pattern:?} next, got {line:?}"));
-            }
-            line
-        }
-    }
-
     /// Waits until the server has answered everything that was sent before, and has shown everything that had
     /// happened in our rooms by then. Gives back the lines that came.
     #[track_caller]

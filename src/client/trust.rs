@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{self, CryptoProvider, aws_lc_rs};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
@@ -49,7 +50,7 @@ pub struct CaError {
 pub fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, CaError> {
     let wrong = |why: String| CaError { path: path.to_owned(), why };
     let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let list: Result<Vec<_>, _> = rustls_pemfile::certs(&mut bytes.as_slice()).collect();
+    let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let list = list.map_err(|error| wrong(error.to_string()))?;
     if list.is_empty() {
         return Err(wrong("there is no certificate (PEM) in it".to_owned()));

@@ -44,8 +44,8 @@ pub struct Common {
     #[arg(long, global = true, conflicts_with = "password_file")]
     pub password_stdin: bool,
 
-    /// Read the password from the first line of this file
-    #[arg(long, global = true, value_name = "FILE", env = "CHAT_PASSWORD_FILE")]
+    /// Read the password from the first line of this file [env: CHAT_PASSWORD_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 }
 

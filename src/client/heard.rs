@@ -24,8 +24,9 @@ pub enum Heard {
     Names { room: String, nicks: Vec<String> },
     /// The server has stored what [`super::session::Session::say`] gave this ticket.
     Stored { ticket: u64 },
-    /// The server refused something: what was said with `ticket`, or what concerned the room or person `about`.
-    Refused { ticket: Option<u64>, about: Option<String>, why: String },
+    /// The server refused something: the text that was said with this ticket, or what concerned the room or person
+    /// `about`.
+    Refused { said: Option<(u64, String)>, about: Option<String>, why: String },
     /// All that was asked before this fence has been answered.
     Fence(u64),
     /// For the person to read.

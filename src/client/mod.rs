@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod args;
+pub mod command;
 pub mod dial;
 pub mod heard;
 pub mod link;
@@ -10,5 +11,7 @@ pub mod password;
 pub mod pins;
 pub mod session;
 pub mod settings;
+pub mod show;
 pub mod text;
 pub mod trust;
+pub mod view;

@@ -366,8 +366,8 @@ impl Session {
             (None, Some(about)) if !labels => self.pending.iter().position(|p| same(&p.target, about)),
             _ => None,
         };
-        let ticket = at.and_then(|at| self.pending.remove(at)).map(|p| p.ticket);
-        self.heard.push_back(Heard::Refused { ticket, about, why });
+        let said = at.and_then(|at| self.pending.remove(at)).map(|p| (p.ticket, clean(&p.text)));
+        self.heard.push_back(Heard::Refused { said, about, why });
     }
 
     fn happened(&mut self, message: &Message, frame: &Frame, who: String) {

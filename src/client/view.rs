@@ -55,11 +55,15 @@ impl View {
 
     /// A remark of the program itself.
     pub fn remark(&self, text: &str, out: &mut String) {
-        line(out, &self.style.dim(&format!("· {text}")));
+        for part in text.lines() {
+            line(out, &self.style.dim(&format!("· {part}")));
+        }
     }
 
     pub fn alarm(&self, text: &str, out: &mut String) {
-        line(out, &self.style.alarm(&format!("! {text}")));
+        for part in text.lines() {
+            line(out, &self.style.alarm(&format!("! {part}")));
+        }
     }
 
     /// A connection has ended: what was half shown is over.

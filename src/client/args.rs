@@ -12,8 +12,10 @@ use super::pins::Fingerprint;
 /// messages plainly. /help lists the commands you can type.
 #[derive(Debug, Parser)]
 #[command(name = "chat", version, max_term_width = 100, subcommand_negates_reqs = true)]
-#[command(after_help = "Files: ~/.config/chat/config.toml (password_command), ~/.local/share/chat/known_hosts (pins)\n\
-    Exit codes: 0 done, 1 failed, 2 wrong usage")]
+#[command(
+    after_help = "Files: ~/.config/chat/config.toml (password_command), ~/.local/share/chat/known_hosts (pins)\n\
+    Exit codes: 0 done, 1 failed, 2 wrong usage"
+)]
 pub struct Cli {
     /// Where to connect and as whom [default: the last server; user: $USER; port: 6697]
     #[arg(value_name = "[USER@]HOST[:PORT]")]

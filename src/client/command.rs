@@ -7,13 +7,25 @@ use super::session::Session;
 pub enum Command {
     Say(String),
     Action(String),
-    Join { room: String, key: Option<String> },
-    Part { room: Option<String>, reason: String },
-    Message { target: String, text: String },
+    Join {
+        room: String,
+        key: Option<String>,
+    },
+    Part {
+        room: Option<String>,
+        reason: String,
+    },
+    Message {
+        target: String,
+        text: String,
+    },
     /// Talk to this room or person from now on.
     Switch(String),
     Names(Option<String>),
-    Topic { room: Option<String>, text: Option<String> },
+    Topic {
+        room: Option<String>,
+        text: Option<String>,
+    },
     Who(Option<String>),
     List,
     Away(String),

@@ -151,8 +151,8 @@ impl Dialer {
 
     async fn handshake(&self, trust: &Trust) -> Result<TlsStream<TcpStream>, DialError> {
         let place = self.address.place();
-        let name = ServerName::try_from(self.address.host.clone())
-            .map_err(|_| DialError::Name(self.address.host.clone()))?;
+        let name =
+            ServerName::try_from(self.address.host.clone()).map_err(|_| DialError::Name(self.address.host.clone()))?;
         let tls_error = |why: String| DialError::Tls { place: place.clone(), why };
         let (config, verdict) = client_config(trust).map_err(|error| tls_error(error.to_string()))?;
         let tcp = self.tcp().await?;

@@ -35,7 +35,7 @@ pub async fn history<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
     wanted: &Wanted<'_>,
     out: &mut dyn Write,
-    note: &mut dyn FnMut(&str),
+    mut note: impl FnMut(&str),
 ) -> Result<(), PipeError> {
     let lines = last_lines(link, wanted, false).await?;
     if !link.session.has_chathistory() && lines.len() < wanted.last as usize && !lines.is_empty() {
@@ -50,7 +50,7 @@ pub async fn tail(
     dialer: &Dialer,
     wanted: &Wanted<'_>,
     out: &mut dyn Write,
-    note: &mut dyn FnMut(&str),
+    mut note: impl FnMut(&str),
 ) -> Result<(), PipeError> {
     let mut seen = Seen::default();
     let mut link = dialer.dial(|_| {}).await?;

@@ -7,7 +7,9 @@ use crate::event::Millis;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
     /// The server let us in, under this name.
-    LoggedIn { nick: String },
+    LoggedIn {
+        nick: String,
+    },
     /// The login failed for good; the connection is of no more use.
     LoginFailed(LoginError),
     /// All that came with the login has come: the rooms are known.
@@ -15,18 +17,36 @@ pub enum Heard {
     Said(Said),
     Happened(Happened),
     /// Old lines of this conversation follow, marked as replayed, until [`Heard::Now`].
-    Earlier { with: String },
+    Earlier {
+        with: String,
+    },
     /// The old lines are through; `count` of them were messages, the oldest with this id.
-    Now { with: String, count: usize, oldest: Option<String> },
+    Now {
+        with: String,
+        count: usize,
+        oldest: Option<String>,
+    },
     /// The topic of a room, told at joining or asked for.
-    Topic { room: String, text: String },
+    Topic {
+        room: String,
+        text: String,
+    },
     /// The members of a room, with their prefixes (`@bob`).
-    Names { room: String, nicks: Vec<String> },
+    Names {
+        room: String,
+        nicks: Vec<String>,
+    },
     /// The server has stored what [`super::session::Session::say`] gave this ticket.
-    Stored { ticket: u64 },
+    Stored {
+        ticket: u64,
+    },
     /// The server refused something: the text that was said with this ticket, or what concerned the room or person
     /// `about`.
-    Refused { said: Option<(u64, String)>, about: Option<String>, why: String },
+    Refused {
+        said: Option<(u64, String)>,
+        about: Option<String>,
+        why: String,
+    },
     /// All that was asked before this fence has been answered.
     Fence(u64),
     /// For the person to read.

@@ -104,9 +104,7 @@ impl<S: AsyncRead + AsyncWrite> Link<S> {
     /// Says goodbye and waits, shortly, until the server has heard it.
     pub async fn quit(mut self, reason: &str) {
         self.session.command("QUIT", &[reason]);
-        let farewell = async {
-            while self.next().await.is_ok() {}
-        };
+        let farewell = async { while self.next().await.is_ok() {} };
         let _ = timeout(FAREWELL, farewell).await;
         let _ = timeout(FAREWELL, self.write.shutdown()).await;
     }

@@ -94,7 +94,7 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
             };
             on_runtime(async {
                 let mut link = dialer.dial(|_| {}).await?;
-                let result = pipe::send(&mut link, &target, lines, &mut complain).await;
+                let result = pipe::send(&mut link, &target, lines, complain).await;
                 farewell(link, result).await
             })
         }
@@ -104,7 +104,7 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
             let wanted = Wanted { target: &target, last, format, zone: Zone::Local };
             on_runtime(async {
                 let mut link = dialer.dial(|_| {}).await?;
-                let result = fetch::history(&mut link, &wanted, &mut io::stdout().lock(), &mut complain).await;
+                let result = fetch::history(&mut link, &wanted, &mut io::stdout().lock(), complain).await;
                 farewell(link, result).await
             })
         }
@@ -113,9 +113,9 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
             let dialer = dialer(&files, &common, place, 0)?;
             let wanted = Wanted { target: &target, last, format, zone: Zone::Local };
             on_runtime(async {
-                let (mut out, mut note) = (io::stdout(), complain);
+                let mut out = io::stdout();
                 tokio::select! {
-                    result = fetch::tail(&dialer, &wanted, &mut out, &mut note) => Ok(result?),
+                    result = fetch::tail(&dialer, &wanted, &mut out, complain) => Ok(result?),
                     // To be interrupted is how a tail ends.
                     () = interrupted() => Ok(()),
                 }
@@ -196,9 +196,7 @@ fn dialer(files: &Files, common: &Common, place: Option<String>, fetch: u32) -> 
     })?;
     let fixed = match (&common.fingerprint, &common.ca) {
         (Some(fingerprint), _) => Some(Trust::Fingerprint(*fingerprint)),
-        (None, Some(path)) => {
-            Some(Trust::Ca(trust::read_ca(path).map_err(|error| Failure::Usage(error.to_string()))?))
-        }
+        (None, Some(path)) => Some(Trust::Ca(trust::read_ca(path).map_err(|error| Failure::Usage(error.to_string()))?)),
         (None, None) => None,
     };
     let config = files.config().map_err(Failure::Usage)?;
@@ -272,3 +270,6 @@ fn user_of_system() -> Option<String> {
 fn simple_terminal() -> bool {
     env::var("TERM").map_or(true, |term| ["", "dumb", "cons25", "emacs"].contains(&term.to_lowercase().as_str()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,7 @@ pub async fn send<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
     target: &str,
     mut lines: Lines,
-    complain: &mut dyn FnMut(&str),
+    mut complain: impl FnMut(&str),
 ) -> Result<(), PipeError> {
     settle(link, |_| {}).await?;
     let target = enter(link, target, |_| {}).await?;
@@ -128,7 +128,7 @@ pub async fn talk<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
     mut lines: Lines,
     out: &mut dyn Write,
-    complain: &mut dyn FnMut(&str),
+    mut complain: impl FnMut(&str),
     zone: Zone,
 ) -> Result<(), PipeError> {
     let mut problem = None;
@@ -140,10 +140,10 @@ pub async fn talk<S: AsyncRead + AsyncWrite>(
         }
         problem.is_none()
     };
-    settle(link, |heard| drop(print(heard))).await?;
+    settle(link, |heard| _ = print(heard)).await?;
     let first = link.session.room(FIRST_ROOM).or_else(|| link.session.rooms().next());
     let first = first.unwrap_or(FIRST_ROOM).to_owned();
-    let mut target = enter(link, &first, |heard| drop(print(heard))).await?;
+    let mut target = enter(link, &first, |heard| _ = print(heard)).await?;
 
     let (mut more, mut refused) = (true, 0);
     // The answers to what was asked last come before this fence.
@@ -198,7 +198,7 @@ pub async fn talk<S: AsyncRead + AsyncWrite>(
                         asked = true;
                         last = Some(link.session.fence());
                     }
-                    Done::Joining(room) => match enter(link, &room, |heard| drop(print(heard))).await {
+                    Done::Joining(room) => match entered(link, &room, |heard| _ = print(heard)).await {
                         Ok(room) => target = room,
                         Err(error @ PipeError::Join { .. }) => {
                             refused += 1;
@@ -254,7 +254,7 @@ pub async fn settle<S: AsyncRead + AsyncWrite>(
 pub async fn enter<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
     target: &str,
-    mut meanwhile: impl FnMut(&Heard),
+    meanwhile: impl FnMut(&Heard),
 ) -> Result<String, PipeError> {
     if !link.session.is_room(target) {
         return Ok(target.to_owned());
@@ -263,6 +263,15 @@ pub async fn enter<S: AsyncRead + AsyncWrite>(
         return Ok(room.to_owned());
     }
     link.session.command("JOIN", &[target]);
+    entered(link, target, meanwhile).await
+}
+
+/// Waits for the answer to a JOIN that is on its way.
+async fn entered<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    target: &str,
+    mut meanwhile: impl FnMut(&Heard),
+) -> Result<String, PipeError> {
     let fence = link.session.fence();
     let mut why = "the server did not let us in".to_owned();
     loop {

@@ -61,7 +61,7 @@ pub enum DialError {
          chat forget {place}",
         pin.since, pin.fingerprint
     )]
-    Changed { place: String, pin: Pin, shown: Fingerprint },
+    Changed { place: String, pin: Box<Pin>, shown: Fingerprint },
     #[error("{place} shows another certificate than --fingerprint asks for\nwanted: {wanted}\nshown:  {shown}")]
     OtherFingerprint { place: String, wanted: Fingerprint, shown: Fingerprint },
     #[error("the certificate of {place} does not fit --ca: {why}\nits SHA-256 fingerprint is {shown}")]
@@ -166,7 +166,7 @@ impl Dialer {
             let (shown, why) = (distrust.shown, distrust.why);
             return Err(match trust {
                 Trust::Fingerprint(wanted) => DialError::OtherFingerprint { place, wanted: *wanted, shown },
-                Trust::Pin(pin) => DialError::Changed { place, pin: pin.clone(), shown },
+                Trust::Pin(pin) => DialError::Changed { place, pin: Box::new(pin.clone()), shown },
                 Trust::Ca(_) => DialError::NotByCa { place, shown, why },
                 Trust::System => DialError::Unknown { place, shown, why },
             });

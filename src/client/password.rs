@@ -122,7 +122,7 @@ mod tests {
     fn a_file_or_a_command_gives_the_first_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pw");
-        let mut file = std::fs::OpenOptions::new().create(true).write(true).mode(0o600).open(&path).unwrap();
+        let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).unwrap();
         io::Write::write_all(&mut file, "päss wörd\r\nmore\n".as_bytes()).unwrap();
         assert_eq!(ask(&Source::File(path)).as_deref(), Ok("päss wörd"));
         assert!(ask(&Source::File("/nowhere".into())).unwrap_err().contains("/nowhere"));

@@ -1,0 +1,104 @@
+//! The command line of `chat`. Syntax only; what it means is decided in [`super::run`].
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::pins::Fingerprint;
+
+/// Talk on a chatd server, or any IRC server with TLS and SASL, from the terminal.
+///
+/// On a terminal it shows the rooms and lets you talk; in a pipe it sends the lines of standard input and prints
+/// messages plainly. /help lists the commands you can type.
+#[derive(Debug, Parser)]
+#[command(name = "chat", version, max_term_width = 100, subcommand_negates_reqs = true)]
+#[command(
+    after_help = "Files: ~/.config/chat/config.toml (password_command), ~/.local/share/chat/known_hosts (pins)\n\
+    Exit codes: 0 done, 1 failed, 2 wrong usage"
+)]
+pub struct Cli {
+    /// Where to connect and as whom [default: the last server; user: $USER; port: 6697]
+    #[arg(value_name = "[USER@]HOST[:PORT]")]
+    pub place: Option<String>,
+
+    #[command(flatten)]
+    pub common: Common,
+
+    #[command(subcommand)]
+    pub task: Option<Task>,
+}
+
+#[derive(Debug, Args)]
+pub struct Common {
+    /// The server for send, tail and history [default: the last one used interactively]
+    #[arg(long, global = true, value_name = "[USER@]HOST[:PORT]", env = "CHAT_SERVER")]
+    pub server: Option<String>,
+
+    /// Trust the certificates in this PEM file, and those they have signed
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "fingerprint")]
+    pub ca: Option<PathBuf>,
+
+    /// Trust exactly the certificate with this SHA-256 fingerprint
+    #[arg(long, global = true, value_name = "SHA256")]
+    pub fingerprint: Option<Fingerprint>,
+
+    /// Read the password from the first line of standard input
+    #[arg(long, global = true, conflicts_with = "password_file")]
+    pub password_stdin: bool,
+
+    /// Read the password from the first line of this file [env: CHAT_PASSWORD_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Send a message, or each line of standard input; done when the server has stored them
+    #[command(override_usage = "chat send [OPTIONS] [USER@HOST[:PORT]] TARGET [TEXT]...")]
+    Send {
+        /// A room ('#ops') or a person
+        target: String,
+        /// The text; '-' or nothing: the lines of standard input
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        text: Vec<String>,
+    },
+    /// Print the last messages, then new ones as they come, until interrupted
+    #[command(override_usage = "chat tail [OPTIONS] [USER@HOST[:PORT]] TARGET")]
+    Tail {
+        /// A room ('#ops') or a person
+        target: String,
+        #[arg(hide = true)]
+        second: Option<String>,
+        /// How many messages to begin with
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        last: u32,
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Print the last messages of a room or with a person
+    #[command(override_usage = "chat history [OPTIONS] [USER@HOST[:PORT]] TARGET")]
+    History {
+        /// A room ('#ops') or a person
+        target: String,
+        #[arg(hide = true)]
+        second: Option<String>,
+        /// How many messages
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        last: u32,
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Forget the pinned certificate of a server, to be asked again
+    Forget {
+        #[arg(value_name = "HOST[:PORT]")]
+        place: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// DATE TIME <name> text
+    Text,
+    /// One JSON object a line
+    Json,
+}

@@ -1,0 +1,216 @@
+//! What a person types: text, or a command after a slash. Pure.
+
+use super::heard::Speech;
+use super::session::Session;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    Say(String),
+    Action(String),
+    Join {
+        room: String,
+        key: Option<String>,
+    },
+    Part {
+        room: Option<String>,
+        reason: String,
+    },
+    Message {
+        target: String,
+        text: String,
+    },
+    /// Talk to this room or person from now on.
+    Switch(String),
+    Names(Option<String>),
+    Topic {
+        room: Option<String>,
+        text: Option<String>,
+    },
+    Who(Option<String>),
+    List,
+    Away(String),
+    Quit(String),
+    Help,
+    Unknown(String),
+    /// A known command, wrongly used: how it is used.
+    Usage(&'static str),
+}
+
+pub const HELP: [&str; 13] = [
+    "/join ROOM          enter a room and talk there",
+    "/switch NAME        talk in another room, or with a person (also /room, /query)",
+    "/part [ROOM] [WHY]  leave a room for good",
+    "/msg NAME TEXT      say something to a person or in another room",
+    "/me TEXT            say what you do",
+    "/topic [TEXT]       show or change the topic",
+    "/names [ROOM]       who is in the room",
+    "/who [NAME]         who somebody is",
+    "/list               the rooms of the server",
+    "/away [WHY]         say that you are away, or back",
+    "/quit [WHY]         leave (also Ctrl-D); you stay a member of your rooms",
+    "//TEXT              a text that begins with a slash",
+    "Tab completes names; the arrow keys bring back what you typed",
+];
+
+/// Reads one line. Blank lines give `None`.
+pub fn parse(line: &str) -> Option<Command> {
+    let line = line.trim_end_matches(['\r', '\n']);
+    if line.trim().is_empty() {
+        return None;
+    }
+    let Some(command) = line.strip_prefix('/') else { return Some(Command::Say(line.to_owned())) };
+    if command.starts_with('/') {
+        return Some(Command::Say(command.to_owned()));
+    }
+    let (word, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    let rest = rest.trim();
+    let (first, more) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let more = more.trim_start();
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Some(match word.to_lowercase().as_str() {
+        "join" | "j" if first.is_empty() => Command::Usage("/join ROOM"),
+        "join" | "j" => Command::Join { room: first.to_owned(), key: some(more) },
+        "part" | "leave" if is_room(first) => Command::Part { room: some(first), reason: more.to_owned() },
+        "part" | "leave" => Command::Part { room: None, reason: rest.to_owned() },
+        "msg" | "m" if more.is_empty() => Command::Usage("/msg NAME TEXT"),
+        "msg" | "m" => Command::Message { target: first.to_owned(), text: more.to_owned() },
+        "switch" | "room" | "query" | "q" if first.is_empty() => Command::Usage("/switch NAME"),
+        "switch" | "room" | "query" | "q" => Command::Switch(first.to_owned()),
+        "me" if rest.is_empty() => Command::Usage("/me TEXT"),
+        "me" => Command::Action(rest.to_owned()),
+        "names" => Command::Names(some(first)),
+        "topic" if is_room(first) => Command::Topic { room: some(first), text: some(more) },
+        "topic" => Command::Topic { room: None, text: some(rest) },
+        "who" | "whois" => Command::Who(some(first)),
+        "list" => Command::List,
+        "away" => Command::Away(rest.to_owned()),
+        "quit" | "exit" => Command::Quit(rest.to_owned()),
+        "help" | "h" | "?" => Command::Help,
+        other => Command::Unknown(other.to_owned()),
+    })
+}
+
+/// What doing a command came to, as far as it is known at once.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Done {
+    /// Nothing to see yet.
+    Asked,
+    /// Texts are on their way, with these tickets.
+    Said(Vec<u64>),
+    /// A room will be entered; talk there then.
+    Joining(String),
+    /// From now on talk with these.
+    Target(String),
+    Names,
+    Show(Vec<String>),
+    Quit(String),
+    /// Nothing was sent, because of this.
+    Not(String),
+}
+
+/// Does a command in the conversation `target` (empty: in none).
+pub fn perform(command: Command, target: &str, session: &mut Session) -> Done {
+    let room_or_target = |room: Option<String>| room.unwrap_or_else(|| target.to_owned());
+    match command {
+        Command::Say(text) => say(session, target, Speech::Message, &text),
+        Command::Action(text) => say(session, target, Speech::Action, &text),
+        Command::Message { target, text } => say(session, &target, Speech::Message, &text),
+        Command::Join { room, key } => {
+            let room = if session.is_room(&room) { room } else { format!("#{room}") };
+            match key {
+                Some(key) => session.command("JOIN", &[&room, &key]),
+                None => session.command("JOIN", &[&room]),
+            }
+            Done::Joining(room)
+        }
+        Command::Part { room, reason } => {
+            let room = room_or_target(room);
+            if !session.is_room(&room) {
+                return Done::Not("/part needs a room: /part ROOM".to_owned());
+            }
+            if reason.is_empty() {
+                session.command("PART", &[&room]);
+            } else {
+                session.command("PART", &[&room, &reason]);
+            }
+            Done::Asked
+        }
+        Command::Switch(name) => match session.room(&name).or_else(|| session.room(&format!("#{name}"))) {
+            Some(room) => Done::Target(room.to_owned()),
+            None if session.is_room(&name) => Done::Not(format!("you are not in {name}: /join {name}")),
+            None => Done::Target(name),
+        },
+        Command::Names(room) => {
+            session.command("NAMES", &[&room_or_target(room)]);
+            Done::Names
+        }
+        Command::Topic { room, text } => {
+            let room = room_or_target(room);
+            match text {
+                Some(text) => session.command("TOPIC", &[&room, &text]),
+                None => session.command("TOPIC", &[&room]),
+            }
+            Done::Asked
+        }
+        Command::Who(name) => {
+            session.command("WHO", &[&room_or_target(name)]);
+            Done::Asked
+        }
+        Command::List => {
+            session.command("LIST", &[]);
+            Done::Asked
+        }
+        Command::Away(reason) if reason.is_empty() => {
+            session.command("AWAY", &[]);
+            Done::Show(vec!["you are back".to_owned()])
+        }
+        Command::Away(reason) => {
+            session.command("AWAY", &[&reason]);
+            Done::Show(vec![format!("you are away: {}", super::text::clean(&reason))])
+        }
+        Command::Quit(reason) => Done::Quit(reason),
+        Command::Help => Done::Show(HELP.map(str::to_owned).to_vec()),
+        Command::Unknown(word) => {
+            Done::Not(format!("there is no command /{}: /help lists them", super::text::clean(&word)))
+        }
+        Command::Usage(usage) => Done::Not(format!("write {usage}")),
+    }
+}
+
+fn say(session: &mut Session, target: &str, speech: Speech, text: &str) -> Done {
+    if target.is_empty() {
+        return Done::Not("you are in no room: /join ROOM".to_owned());
+    }
+    match session.say(target, speech, text) {
+        Some(tickets) => Done::Said(tickets),
+        None => Done::Not("too much is on its way to the server: wait a moment".to_owned()),
+    }
+}
+
+fn is_room(word: &str) -> bool {
+    word.starts_with(['#', '&'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_commands() {
+        let is = |line: &str, command: Command| assert_eq!(parse(line), Some(command), "{line}");
+        assert_eq!(parse("  \n"), None);
+        is(" hello /x", Command::Say(" hello /x".into()));
+        is("//etc/passwd", Command::Say("/etc/passwd".into()));
+        is("/me waves  twice", Command::Action("waves  twice".into()));
+        is("/JOIN #a key", Command::Join { room: "#a".into(), key: Some("key".into()) });
+        is("/part", Command::Part { room: None, reason: String::new() });
+        is("/part #a so long", Command::Part { room: Some("#a".into()), reason: "so long".into() });
+        is("/part so long", Command::Part { room: None, reason: "so long".into() });
+        is("/msg bob  hi  you", Command::Message { target: "bob".into(), text: "hi  you".into() });
+        is("/msg bob", Command::Usage("/msg NAME TEXT"));
+        is("/topic", Command::Topic { room: None, text: None });
+        is("/topic #a b c", Command::Topic { room: Some("#a".into()), text: Some("b c".into()) });
+        is("/quit", Command::Quit(String::new()));
+        is("/frob x", Command::Unknown("frob".into()));
+    }
+}

@@ -1,0 +1,206 @@
+//! `chat history` and `chat tail`: the messages of one conversation, the last ones and, for tail, those that come.
+//!
+//! A server with chathistory is asked for as many as are wanted; from another one come those it shows at joining.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::sleep;
+
+use super::args::Format;
+use super::dial::Dialer;
+use super::heard::{Heard, Said};
+use super::link::Link;
+use super::pipe::{PipeError, enter, next, settle};
+use super::show::{Zone, json, plain};
+use super::text::same;
+use super::view::Seen;
+
+/// More than this are not kept together in memory.
+const LAST_MAX: u32 = 100_000;
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// What is wanted, and how it is printed.
+pub struct Wanted<'a> {
+    pub target: &'a str,
+    pub last: u32,
+    pub format: Format,
+    pub zone: Zone,
+}
+
+/// Prints the last messages.
+pub async fn history<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    wanted: &Wanted<'_>,
+    out: &mut dyn Write,
+    mut note: impl FnMut(&str),
+) -> Result<(), PipeError> {
+    let lines = last_lines(link, wanted, false).await?;
+    if !link.session.has_chathistory() && lines.len() < wanted.last as usize && !lines.is_empty() {
+        note(&format!("these {} messages are what the server shows at joining; it may have more", lines.len()));
+    }
+    done_if_closed(lines.iter().try_for_each(|said| wanted.print(said, out)).and_then(|()| out.flush()))
+}
+
+/// Prints the last messages and then the new ones, until nobody reads them any more. Comes back by itself when the
+/// connection is lost.
+pub async fn tail(
+    dialer: &Dialer,
+    wanted: &Wanted<'_>,
+    out: &mut dyn Write,
+    mut note: impl FnMut(&str),
+) -> Result<(), PipeError> {
+    let mut seen = Seen::default();
+    let mut link = dialer.dial(|_| {}).await?;
+    let mut first = true;
+    loop {
+        let lost = match follow(&mut link, wanted, out, &mut seen, first).await {
+            Ok(()) => return Ok(()),
+            Err(error @ (PipeError::Lost { .. } | PipeError::Closed(_))) => error,
+            Err(error) => return Err(error),
+        };
+        first = false;
+        note(&format!("{lost}; connecting again"));
+        let mut pause = Duration::from_secs(1);
+        link = loop {
+            sleep(pause).await;
+            match dialer.dial(|_| {}).await {
+                Ok(link) => break link,
+                Err(error) if error.may_pass() => pause = (pause * 2).min(BACKOFF_MAX),
+                Err(error) => return Err(error.into()),
+            }
+        };
+        note("connected again");
+    }
+}
+
+/// One connection's part of [`tail`]. `first`: only as many old lines as are wanted; later all that were missed.
+async fn follow<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    wanted: &Wanted<'_>,
+    out: &mut dyn Write,
+    seen: &mut Seen,
+    first: bool,
+) -> Result<(), PipeError> {
+    let all = Wanted { last: LAST_MAX.min(wanted.last.max(1000)), ..*wanted };
+    let lines = last_lines(link, if first { wanted } else { &all }, true).await?;
+    let mut fresh = |said: &Said| said.msgid.as_deref().is_none_or(|id| seen.is_new(id));
+    for said in &lines {
+        if (fresh(said) || first) && wanted.print(said, out).and_then(|()| out.flush()).is_err() {
+            return Ok(());
+        }
+    }
+    loop {
+        if let Heard::Said(said) = next(link).await?
+            && same(&said.with, wanted.target)
+            && fresh(&said)
+            && let Err(error) = wanted.print(&said, out).and_then(|()| out.flush())
+        {
+            return done_if_closed(Err(error));
+        }
+    }
+}
+
+/// The last messages, in order, as many as are wanted or there are.
+async fn last_lines<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    wanted: &Wanted<'_>,
+    may_join: bool,
+) -> Result<VecDeque<Said>, PipeError> {
+    let most = wanted.last.min(LAST_MAX) as usize;
+    let mut seen = Seen::default();
+    let mut lines = VecDeque::new();
+    let mut keep = |heard: &Heard| {
+        if let Heard::Said(said) = heard
+            && same(&said.with, wanted.target)
+            && said.msgid.as_deref().is_none_or(|id| seen.is_new(id))
+        {
+            lines.push_back(said.clone());
+            if lines.len() > most {
+                lines.pop_front();
+            }
+        }
+    };
+    settle(link, &mut keep).await?;
+    let is_room = link.session.is_room(wanted.target);
+    if may_join {
+        enter(link, wanted.target, &mut keep).await?;
+    } else if is_room && link.session.room(wanted.target).is_none() && !link.session.has_chathistory() {
+        return Err(PipeError::NotIn(wanted.target.to_owned()));
+    }
+    if link.session.has_chathistory() && most > 0 {
+        return ask(link, wanted.target, most, lines).await;
+    }
+    Ok(lines)
+}
+
+/// Asks for history page by page, backwards, and puts `live`, which came meanwhile, behind it.
+async fn ask<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    target: &str,
+    most: usize,
+    live: VecDeque<Said>,
+) -> Result<VecDeque<Said>, PipeError> {
+    let mut lines: VecDeque<Said> = VecDeque::new();
+    let mut live = live;
+    let mut before: Option<String> = None;
+    while lines.len() < most {
+        let left = u32::try_from(most - lines.len()).unwrap_or(u32::MAX);
+        link.session.fetch(target, before.as_deref(), left);
+        let fence = link.session.fence();
+        let mut page = Vec::new();
+        let mut oldest = None;
+        loop {
+            match next(link).await? {
+                Heard::Said(said) if same(&said.with, target) => {
+                    if said.replayed {
+                        page.push(said);
+                    } else {
+                        live.push_back(said);
+                    }
+                }
+                Heard::Now { with, oldest: first, .. } if same(&with, target) => oldest = first,
+                Heard::Refused { said: None, why, .. } => {
+                    return Err(PipeError::Join { room: target.to_owned(), why });
+                }
+                Heard::Fence(id) if id == fence => break,
+                _ => {}
+            }
+        }
+        if page.is_empty() || oldest.is_none() || oldest == before {
+            break;
+        }
+        before = oldest;
+        page.into_iter().rev().for_each(|said| lines.push_front(said));
+    }
+    let mut seen: Vec<Option<String>> = lines.iter().map(|said| said.msgid.clone()).collect();
+    for said in live {
+        if said.msgid.is_none() || !seen.contains(&said.msgid) {
+            seen.push(said.msgid.clone());
+            lines.push_back(said);
+        }
+    }
+    while lines.len() > most {
+        lines.pop_front();
+    }
+    Ok(lines)
+}
+
+impl Wanted<'_> {
+    fn print(&self, said: &Said, out: &mut dyn Write) -> io::Result<()> {
+        match self.format {
+            Format::Text => writeln!(out, "{}", plain(said, self.zone, false)),
+            Format::Json => writeln!(out, "{}", json(said)),
+        }
+    }
+}
+
+/// Whoever read us has gone: nothing is wrong with that.
+fn done_if_closed(result: io::Result<()>) -> Result<(), PipeError> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(PipeError::Output),
+    }
+}

@@ -1,0 +1,121 @@
+//! What a session hears from the server, as plain data. Every text in here has passed [`super::text::clean`].
+//!
+//! Knows only the time. The session makes these, the views print them.
+
+use crate::event::Millis;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// The server let us in, under this name.
+    LoggedIn {
+        nick: String,
+    },
+    /// The login failed for good; the connection is of no more use.
+    LoginFailed(LoginError),
+    /// All that came with the login has come: the rooms are known.
+    Settled,
+    Said(Said),
+    Happened(Happened),
+    /// Old lines of this conversation follow, marked as replayed, until [`Heard::Now`].
+    Earlier {
+        with: String,
+    },
+    /// The old lines are through; `count` of them were messages, the oldest with this id.
+    Now {
+        with: String,
+        count: usize,
+        oldest: Option<String>,
+    },
+    /// The topic of a room, told at joining or asked for.
+    Topic {
+        room: String,
+        text: String,
+    },
+    /// The members of a room, with their prefixes (`@bob`).
+    Names {
+        room: String,
+        nicks: Vec<String>,
+    },
+    /// The server has stored what [`super::session::Session::say`] gave this ticket.
+    Stored {
+        ticket: u64,
+    },
+    /// The server refused something: the text that was said with this ticket, or what concerned the room or person
+    /// `about`.
+    Refused {
+        said: Option<(u64, String)>,
+        about: Option<String>,
+        why: String,
+    },
+    /// All that was asked before this fence has been answered.
+    Fence(u64),
+    /// For the person to read.
+    Info(String),
+    /// The server ends the connection, and says why.
+    Closed(String),
+}
+
+/// Why nobody was let in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    #[error("wrong name or password ({0})")]
+    Denied(String),
+    #[error("the server offers no login with name and password (SASL PLAIN) here")]
+    NoSasl,
+    #[error("a password cannot hold a NUL character")]
+    Nul,
+    #[error("the server refused the login: {0}")]
+    Refused(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speech {
+    Message,
+    Notice,
+    /// `/me`
+    Action,
+}
+
+/// A message, our own included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The conversation: a room, or the other person. Empty: the server itself speaks.
+    pub with: String,
+    pub from: String,
+    pub own: bool,
+    pub speech: Speech,
+    pub text: String,
+    pub at: Millis,
+    pub msgid: Option<String>,
+    /// An old line, shown again.
+    pub replayed: bool,
+    /// What [`super::session::Session::say`] gave, if it is the echo of that.
+    pub ticket: Option<u64>,
+}
+
+/// Something that happened in a room (`None`: to a person, wherever we meet).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Happened {
+    pub room: Option<String>,
+    pub who: String,
+    /// It was us who did it.
+    pub own: bool,
+    pub what: What,
+    pub at: Millis,
+    pub msgid: Option<String>,
+    pub replayed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    Join,
+    Part { reason: String },
+    Quit { reason: String },
+    Kick { target: String, reason: String },
+    Topic { text: String },
+    Mode { changes: String },
+    Nick { new: String },
+    Invite { target: String },
+    Away { reason: Option<String> },
+    Realname { text: String },
+}

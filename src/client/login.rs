@@ -1,0 +1,239 @@
+//! The way in: capability negotiation and SASL PLAIN, as a machine that is fed messages and says what to send.
+//!
+//! Pure. Knows the grammar of a line; promises that the password leaves it only inside an AUTHENTICATE line, and only
+//! after the server has taken up SASL.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::heard::LoginError;
+use super::text::clean;
+use crate::proto::line::{Line, Message};
+
+/// What makes the client a better one, if the server has it. `sasl` is asked for apart: without it there is no login.
+const WANTED: [&str; 14] = [
+    "account-tag",
+    "away-notify",
+    "batch",
+    "cap-notify",
+    "draft/chathistory",
+    "echo-message",
+    "extended-join",
+    "invite-notify",
+    "labeled-response",
+    "message-tags",
+    "multi-prefix",
+    "server-time",
+    "setname",
+    "standard-replies",
+];
+
+/// Bytes of base64 in one AUTHENTICATE line.
+const SASL_CHUNK: usize = 400;
+
+/// Who logs in. Printing it shows no password.
+#[derive(Clone)]
+pub struct Credentials {
+    pub user: String,
+    pub password: Zeroizing<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// The capabilities the server has switched on for us.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caps {
+    on: Vec<&'static str>,
+}
+
+impl Caps {
+    pub fn has(&self, name: &str) -> bool {
+        self.on.contains(&name)
+    }
+
+    /// Capabilities we never asked for are not taken up.
+    pub fn change(&mut self, list: &str) {
+        for name in list.split_ascii_whitespace() {
+            let (name, on) = match name.strip_prefix('-') {
+                Some(name) => (name, false),
+                None => (name, true),
+            };
+            self.on.retain(|known| *known != name);
+            if let (true, Some(known)) = (on, WANTED.iter().find(|wanted| **wanted == name)) {
+                self.on.push(known);
+            }
+        }
+    }
+}
+
+/// The wanted ones among what is offered (`name` or `name=value`, separated by blanks).
+pub fn wanted_of(offered: &str) -> Vec<&'static str> {
+    let names: Vec<&str> = offered.split_ascii_whitespace().map(cap_name).collect();
+    WANTED.into_iter().filter(|wanted| names.contains(wanted)).collect()
+}
+
+pub struct Login {
+    who: Credentials,
+    offered: String,
+    caps: Caps,
+    /// CAP REQs without an answer yet.
+    open: usize,
+    authenticated: bool,
+    ended: bool,
+    /// The last thing the server said about it: goes into the error.
+    said: String,
+}
+
+/// What a message made of the login.
+pub enum Step {
+    Going,
+    /// For the person to read.
+    Info(String),
+    In {
+        nick: String,
+        caps: Caps,
+    },
+    Failed(LoginError),
+}
+
+/// More than any server offers; what comes beyond is not looked at.
+const OFFER_MAX: usize = 16 * 1024;
+
+impl Login {
+    pub fn new(who: Credentials) -> Login {
+        let caps = Caps::default();
+        Login { who, offered: String::new(), caps, open: 0, authenticated: false, ended: false, said: String::new() }
+    }
+
+    /// The first lines.
+    pub fn start(&self, out: &mut Vec<Line>) {
+        out.push(Line::new().command("CAP").param("LS").param("302"));
+        out.push(Line::new().command("NICK").param(&self.who.user));
+        out.push(Line::new().command("USER").param(&self.who.user).param("0").param("*").last(&self.who.user));
+    }
+
+    pub fn hear(&mut self, message: &Message, out: &mut Vec<Line>) -> Step {
+        let last = message.params.last().map(|text| clean(text)).unwrap_or_default();
+        match message.command.to_ascii_uppercase().as_str() {
+            "CAP" => return self.hear_cap(message, out),
+            "AUTHENTICATE" => return self.authenticate(message, out),
+            "903" => {
+                self.authenticated = true;
+                self.end_if_done(out);
+            }
+            "902" | "904" | "905" | "906" | "464" => {
+                let said = if self.said.is_empty() { last } else { std::mem::take(&mut self.said) };
+                return Step::Failed(LoginError::Denied(said));
+            }
+            "432" | "433" | "436" | "437" | "465" | "462" => return Step::Failed(LoginError::Refused(last)),
+            "ERROR" => {
+                let said = if self.said.is_empty() { last } else { std::mem::take(&mut self.said) };
+                return Step::Failed(LoginError::Refused(said));
+            }
+            "FAIL" => self.said = last,
+            "NOTICE" | "NOTE" | "WARN" => return Step::Info(last),
+            "001" => {
+                let nick = clean(message.param(0).unwrap_or(&self.who.user));
+                return Step::In { nick, caps: std::mem::take(&mut self.caps) };
+            }
+            _ => {}
+        }
+        Step::Going
+    }
+
+    fn hear_cap(&mut self, message: &Message, out: &mut Vec<Line>) -> Step {
+        let list = message.params.last().copied().unwrap_or_default();
+        match message.param(1).unwrap_or_default().to_ascii_uppercase().as_str() {
+            "LS" => {
+                if self.offered.len() < OFFER_MAX {
+                    self.offered.push(' ');
+                    self.offered.push_str(list);
+                }
+                let more = message.params.len() > 3 && message.param(2) == Some("*");
+                if !more && self.open == 0 && !self.ended {
+                    return self.request(out);
+                }
+            }
+            "ACK" => {
+                self.open = self.open.saturating_sub(1);
+                self.caps.change(list);
+                if list.split_ascii_whitespace().any(|name| name == "sasl") {
+                    out.push(Line::new().command("AUTHENTICATE").param("PLAIN"));
+                }
+                self.end_if_done(out);
+            }
+            "NAK" => {
+                self.open = self.open.saturating_sub(1);
+                let names: Vec<&str> = list.split_ascii_whitespace().collect();
+                if names.contains(&"sasl") {
+                    return Step::Failed(LoginError::NoSasl);
+                }
+                // One it will not have spoils the whole list: ask for each.
+                if names.len() > 1 {
+                    for name in names.iter().filter(|name| WANTED.contains(*name)) {
+                        self.open += 1;
+                        out.push(Line::new().command("CAP").param("REQ").last(name));
+                    }
+                }
+                self.end_if_done(out);
+            }
+            _ => {}
+        }
+        Step::Going
+    }
+
+    fn request(&mut self, out: &mut Vec<Line>) -> Step {
+        let sasl = self.offered.split_ascii_whitespace().find(|cap| cap_name(cap) == "sasl");
+        let plain = sasl.is_some_and(|cap| match cap.split_once('=') {
+            Some((_, mechanisms)) if !mechanisms.is_empty() => mechanisms.split(',').any(|m| m == "PLAIN"),
+            _ => true,
+        });
+        if !plain {
+            return Step::Failed(LoginError::NoSasl);
+        }
+        let wanted = wanted_of(&self.offered);
+        if !wanted.is_empty() {
+            self.open += 1;
+            out.push(Line::new().command("CAP").param("REQ").last(&wanted.join(" ")));
+        }
+        self.open += 1;
+        out.push(Line::new().command("CAP").param("REQ").last("sasl"));
+        Step::Going
+    }
+
+    fn authenticate(&mut self, message: &Message, out: &mut Vec<Line>) -> Step {
+        if message.param(0) != Some("+") || self.authenticated {
+            return Step::Going;
+        }
+        let Credentials { user, password } = &self.who;
+        if user.contains('\0') || password.contains('\0') {
+            return Step::Failed(LoginError::Nul);
+        }
+        let plain = Zeroizing::new(format!("\0{user}\0{}", password.as_str()));
+        let encoded = Zeroizing::new(STANDARD.encode(plain.as_bytes()));
+        let chunks = encoded.as_bytes().chunks(SASL_CHUNK).map(|chunk| std::str::from_utf8(chunk).unwrap_or_default());
+        out.extend(chunks.map(|chunk| Line::new().command("AUTHENTICATE").param(chunk)));
+        if encoded.len() % SASL_CHUNK == 0 {
+            out.push(Line::new().command("AUTHENTICATE").param("+"));
+        }
+        Step::Going
+    }
+
+    fn end_if_done(&mut self, out: &mut Vec<Line>) {
+        if self.authenticated && self.open == 0 && !self.ended {
+            self.ended = true;
+            out.push(Line::new().command("CAP").param("END"));
+        }
+    }
+}
+
+fn cap_name(cap: &str) -> &str {
+    cap.split_once('=').map_or(cap, |(name, _)| name)
+}

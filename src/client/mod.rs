@@ -1,0 +1,275 @@
+//! What `chat`, the terminal client, is made of: from the command line to the exit code.
+//!
+//! Inside, the session is a pure machine ([`session`]); a [`link`] carries it over a stream that [`dial`] makes;
+//! [`interactive`], [`pipe`] and [`fetch`] are the ways to use it. Knows the grammar of a line, nothing of the server.
+
+pub mod address;
+pub mod args;
+pub mod command;
+pub mod dial;
+pub mod editor;
+pub mod fetch;
+pub mod heard;
+pub mod interactive;
+pub mod link;
+pub mod login;
+pub mod password;
+pub mod pins;
+pub mod pipe;
+pub mod session;
+pub mod settings;
+pub mod show;
+pub mod text;
+pub mod trust;
+pub mod view;
+
+use std::env;
+use std::future::Future;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use address::Address;
+use args::{Cli, Common, Task};
+use dial::{DialError, Dialer};
+use fetch::Wanted;
+use link::Link;
+use login::Credentials;
+use password::Source;
+use pins::Pins;
+use pipe::{Lines, PipeError};
+use settings::Files;
+use show::Zone;
+use trust::Trust;
+
+/// Old lines fetched in each room from a server that leaves the fetching to us.
+const HISTORY_LINES: u32 = 50;
+
+/// Why `chat` could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The command line or the configuration is wrong.
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Failed(String),
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    #[error(transparent)]
+    Pipe(#[from] PipeError),
+}
+
+/// Does what the command line says; errors go to standard error.
+pub fn run(cli: Cli) -> ExitCode {
+    let failure = match run_inner(cli) {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(failure) => failure,
+    };
+    complain(&failure.to_string());
+    ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 1 })
+}
+
+fn run_inner(cli: Cli) -> Result<(), Failure> {
+    let files = Files::of_this_person().map_err(Failure::Failed)?;
+    let Cli { place, common, task } = cli;
+    match task {
+        Some(Task::Forget { place }) => forget(&files, &place),
+        Some(Task::Send { target, text }) => {
+            // With a server before the target, the target stands where the text would begin.
+            let mut words = text.into_iter();
+            let (place, target) = if looks_like_server(&target) {
+                let room = words.next().ok_or_else(|| no_target("chat send USER@HOST TARGET TEXT"))?;
+                (Some(target), room)
+            } else {
+                (place, target)
+            };
+            let text: Vec<String> = words.collect();
+            let dialer = dialer(&files, &common, place, 0)?;
+            let lines = match text.as_slice() {
+                [] => Lines::stdin(),
+                [dash] if dash == "-" => Lines::stdin(),
+                words => Lines::given(words.join(" ").lines().map(str::to_owned).collect::<Vec<_>>()),
+            };
+            on_runtime(async {
+                let mut link = dialer.dial(|_| {}).await?;
+                let result = pipe::send(&mut link, &target, lines, complain).await;
+                farewell(link, result).await
+            })
+        }
+        Some(Task::History { target, second, last, format }) => {
+            let (place, target) = server_and_target(place, target, second)?;
+            let dialer = dialer(&files, &common, place, 0)?;
+            let wanted = Wanted { target: &target, last, format, zone: Zone::Local };
+            on_runtime(async {
+                let mut link = dialer.dial(|_| {}).await?;
+                let result = fetch::history(&mut link, &wanted, &mut io::stdout().lock(), complain).await;
+                farewell(link, result).await
+            })
+        }
+        Some(Task::Tail { target, second, last, format }) => {
+            let (place, target) = server_and_target(place, target, second)?;
+            let dialer = dialer(&files, &common, place, 0)?;
+            let wanted = Wanted { target: &target, last, format, zone: Zone::Local };
+            on_runtime(async {
+                let mut out = io::stdout();
+                tokio::select! {
+                    result = fetch::tail(&dialer, &wanted, &mut out, complain) => Ok(result?),
+                    // To be interrupted is how a tail ends.
+                    () = interrupted() => Ok(()),
+                }
+            })
+        }
+        None => {
+            let terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !simple_terminal();
+            let mut dialer = dialer(&files, &common, place, HISTORY_LINES)?;
+            let server = format!("{}@{}", dialer.credentials.user, dialer.address.place());
+            on_runtime(async {
+                if terminal {
+                    let remember = || {
+                        if let Err(error) = files.remember(&server) {
+                            complain(&format!("cannot remember this server in {}: {error}", files.last.display()));
+                        }
+                    };
+                    return Ok(interactive::run(&mut dialer, remember).await?);
+                }
+                let mut link = dialer.dial(|text| complain(&text)).await?;
+                let mut out = io::stdout();
+                let result = pipe::talk(&mut link, Lines::stdin(), &mut out, &mut complain, Zone::Local).await;
+                farewell(link, result).await
+            })
+        }
+    }
+}
+
+/// Runs on one thread: a client waits for one person and one server.
+fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(work);
+    // A name look-up that hangs should not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+async fn farewell<S>(link: Link<S>, result: Result<(), PipeError>) -> Result<(), Failure>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite,
+{
+    if !matches!(result, Err(PipeError::Lost { .. } | PipeError::Closed(_))) {
+        link.quit("").await;
+    }
+    Ok(result?)
+}
+
+async fn interrupted() {
+    let wait = async |kind: SignalKind| match signal(kind) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        () = wait(SignalKind::interrupt()) => {}
+        () = wait(SignalKind::terminate()) => {}
+    }
+}
+
+fn complain(text: &str) {
+    eprintln!("chat: {text}");
+}
+
+/// Puts together whom to connect to, as whom, and whom to believe.
+fn dialer(files: &Files, common: &Common, place: Option<String>, fetch: u32) -> Result<Dialer, Failure> {
+    let place = place.or_else(|| common.server.clone().filter(|server| !server.is_empty())).or_else(|| files.last());
+    let place = place.ok_or_else(|| {
+        Failure::Usage(
+            "which server? Write chat [USER@]HOST[:PORT]; for send, tail and history use --server or CHAT_SERVER, \
+             or connect once on a terminal: the last server is remembered"
+                .to_owned(),
+        )
+    })?;
+    let address = Address::parse(&place).map_err(Failure::Usage)?;
+    let user = address.user.clone().or_else(user_of_system).ok_or_else(|| {
+        Failure::Usage(format!("who are you? Write NAME@{} (there is no $USER to go by)", address.place()))
+    })?;
+    let fixed = match (&common.fingerprint, &common.ca) {
+        (Some(fingerprint), _) => Some(Trust::Fingerprint(*fingerprint)),
+        (None, Some(path)) => Some(Trust::Ca(trust::read_ca(path).map_err(|error| Failure::Usage(error.to_string()))?)),
+        (None, None) => None,
+    };
+    let config = files.config().map_err(Failure::Usage)?;
+    let file = common.password_file.clone().or_else(|| {
+        let file = env::var_os("CHAT_PASSWORD_FILE").filter(|path| !path.is_empty());
+        file.map(PathBuf::from)
+    });
+    let source = match (common.password_stdin, file, config.password_command) {
+        (true, _, _) => Source::Stdin,
+        (false, Some(path), _) => Source::File(path),
+        (false, None, Some(command)) => Source::Command(command),
+        (false, None, None) => Source::Prompt,
+    };
+    let password = password::password(&source, &user, &address, |warning| complain(&warning))
+        .map_err(|error| Failure::Failed(error.to_string()))?;
+    let somebody_there = io::stdin().is_terminal() && io::stderr().is_terminal();
+    Ok(Dialer {
+        address,
+        credentials: Credentials { user, password },
+        fixed,
+        pins: Pins::new(files.pins.clone()),
+        ask: somebody_there.then_some(interactive::ask_person),
+        fetch,
+    })
+}
+
+fn forget(files: &Files, place: &str) -> Result<(), Failure> {
+    let address = Address::parse(place).map_err(Failure::Usage)?;
+    let gone = Pins::new(files.pins.clone()).forget(|pin| match Address::parse(&pin.place) {
+        Ok(pinned) => pinned.host == address.host && (!address.explicit_port || pinned.port == address.port),
+        Err(_) => false,
+    });
+    let gone = gone.map_err(|error| Failure::Failed(error.to_string()))?;
+    if gone.is_empty() {
+        return Err(Failure::Failed(format!("no certificate of {place} is remembered")));
+    }
+    for pin in gone {
+        println!("forgot the certificate of {}: {}", pin.place, pin.fingerprint);
+    }
+    Ok(())
+}
+
+/// `[SERVER] TARGET`
+fn server_and_target(
+    place: Option<String>,
+    first: String,
+    second: Option<String>,
+) -> Result<(Option<String>, String), Failure> {
+    match second {
+        Some(target) if looks_like_server(&first) => Ok((Some(first), target)),
+        Some(second) => Err(Failure::Usage(format!("one target at a time: '{first}' or '{second}'?"))),
+        None if looks_like_server(&first) => Err(no_target("chat history USER@HOST TARGET")),
+        None => Ok((place, first)),
+    }
+}
+
+fn no_target(usage: &str) -> Failure {
+    Failure::Usage(format!("which room or person? Write {usage}"))
+}
+
+/// A server where a target could stand: only with the user's name, `alice@host`.
+fn looks_like_server(word: &str) -> bool {
+    word.contains('@') && !word.starts_with(['#', '&', '@'])
+}
+
+fn user_of_system() -> Option<String> {
+    ["USER", "LOGNAME"].into_iter().find_map(|name| env::var(name).ok().filter(|user| !user.is_empty()))
+}
+
+/// Terminals that cannot move the cursor are treated as a pipe.
+fn simple_terminal() -> bool {
+    env::var("TERM").map_or(true, |term| ["", "dumb", "cons25", "emacs"].contains(&term.to_lowercase().as_str()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,299 @@
+//! `chat` without a terminal: lines go in, messages come out, and it ends when all that went in is stored.
+//!
+//! Also `chat send`. Knows the link, not how it was made, so that tests can hand in any stream.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, Read, Write};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::command::{self, Command, Done};
+use super::heard::{Heard, Speech, What};
+use super::interactive::FIRST_ROOM;
+use super::link::{Link, Lost};
+use super::show::{Zone, plain};
+use super::text::same;
+
+/// Texts under way at one time: enough to be quick, few enough not to run into a server's limits.
+const WINDOW: usize = 16;
+/// A server that lets a text wait for longer has lost it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest piece of a line taken from standard input at once.
+const LINE_MAX: u64 = 32 * 1024;
+
+#[derive(Debug, thiserror::Error)]
+pub enum PipeError {
+    #[error("{lost}; {unconfirmed} of the texts sent were not confirmed as stored")]
+    Lost { lost: Lost, unconfirmed: usize },
+    #[error("the server ended the connection: {0}")]
+    Closed(String),
+    #[error("cannot enter {room}: {why}")]
+    Join { room: String, why: String },
+    #[error("not everything was sent: {0} refused")]
+    Refused(usize),
+    #[error("the server did not confirm {0} of the texts within {limit} seconds", limit = PATIENCE.as_secs())]
+    Slow(usize),
+    #[error("you are not in {0}: enter it first (on a terminal: chat, then /join {0})")]
+    NotIn(String),
+    #[error("cannot write: {0}")]
+    Output(io::Error),
+    #[error(transparent)]
+    Dial(#[from] super::dial::DialError),
+}
+
+/// Where texts come from.
+pub enum Lines {
+    Given(VecDeque<String>),
+    /// A thread reads standard input; when the queue is full it reads no further.
+    Queue(mpsc::Receiver<String>),
+}
+
+impl Lines {
+    pub fn given(lines: impl IntoIterator<Item = String>) -> Lines {
+        Lines::Given(lines.into_iter().collect())
+    }
+
+    pub fn stdin() -> Lines {
+        let (queue, lines) = mpsc::channel(64);
+        std::thread::spawn(move || {
+            let mut input = io::stdin().lock();
+            let mut line = Vec::new();
+            while input.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+                let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+                line.clear();
+                if queue.blocking_send(text).is_err() {
+                    return;
+                }
+            }
+        });
+        Lines::Queue(lines)
+    }
+
+    async fn next(&mut self) -> Option<String> {
+        match self {
+            Lines::Given(lines) => lines.pop_front(),
+            Lines::Queue(lines) => lines.recv().await,
+        }
+    }
+}
+
+/// Sends each line to `target` as it is. Done when the server has stored them all.
+pub async fn send<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    target: &str,
+    mut lines: Lines,
+    mut complain: impl FnMut(&str),
+) -> Result<(), PipeError> {
+    settle(link, |_| {}).await?;
+    let target = enter(link, target, |_| {}).await?;
+    let (mut more, mut refused) = (true, 0);
+    let mut deadline = Instant::now() + PATIENCE;
+    while more || link.session.unconfirmed().len() > 0 {
+        let under_way = link.session.unconfirmed().len();
+        tokio::select! {
+            heard = next(link) => match heard? {
+                Heard::Stored { .. } => deadline = Instant::now() + PATIENCE,
+                Heard::Refused { said: Some((_, text)), why, .. } => {
+                    deadline = Instant::now() + PATIENCE;
+                    refused += 1;
+                    complain(&format!("not sent ({why}): {text}"));
+                }
+                Heard::Refused { why, .. } => complain(&why),
+                _ => {}
+            },
+            line = lines.next(), if more && under_way < WINDOW => match line {
+                Some(line) => {
+                    if under_way == 0 {
+                        deadline = Instant::now() + PATIENCE;
+                    }
+                    if !line.trim().is_empty() && link.session.say(&target, Speech::Message, &line).is_none() {
+                        refused += 1;
+                        complain(&format!("not sent: {}", super::text::clean(&line)));
+                    }
+                }
+                None => more = false,
+            },
+            () = sleep_until(deadline), if under_way > 0 => return Err(PipeError::Slow(under_way)),
+        }
+    }
+    if refused == 0 { Ok(()) } else { Err(PipeError::Refused(refused)) }
+}
+
+/// Sends lines to the room one is in and prints messages to `out`. A line that begins with a command the terminal
+/// client knows is done as a command; every other line is said.
+pub async fn talk<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    mut lines: Lines,
+    out: &mut dyn Write,
+    mut complain: impl FnMut(&str),
+    zone: Zone,
+) -> Result<(), PipeError> {
+    let mut problem = None;
+    let mut print = |heard: &Heard| {
+        if let Heard::Said(said) = heard
+            && let Err(error) = writeln!(out, "{}", plain(said, zone, true)).and_then(|()| out.flush())
+        {
+            problem.get_or_insert(error);
+        }
+        problem.is_none()
+    };
+    settle(link, |heard| _ = print(heard)).await?;
+    let first = link.session.room(FIRST_ROOM).or_else(|| link.session.rooms().next());
+    let first = first.unwrap_or(FIRST_ROOM).to_owned();
+    let mut target = enter(link, &first, |heard| _ = print(heard)).await?;
+
+    let (mut more, mut refused) = (true, 0);
+    // The answers to what was asked last come before this fence.
+    let mut last = None;
+    let mut asked = false;
+    let mut deadline = Instant::now() + PATIENCE;
+    while more || last.is_some() || link.session.unconfirmed().len() > 0 {
+        let under_way = link.session.unconfirmed().len();
+        let waiting = under_way > 0 || last.is_some();
+        tokio::select! {
+            heard = next(link) => {
+                let heard = heard?;
+                if !print(&heard) {
+                    break;
+                }
+                match heard {
+                    Heard::Stored { .. } => deadline = Instant::now() + PATIENCE,
+                    Heard::Fence(id) if last == Some(id) => last = None,
+                    Heard::Refused { said, about, why } => {
+                        deadline = Instant::now() + PATIENCE;
+                        refused += 1;
+                        complain(&match (said, about) {
+                            (Some((_, text)), _) => format!("not sent ({why}): {text}"),
+                            (None, Some(about)) => format!("{about}: {why}"),
+                            (None, None) => why,
+                        });
+                    }
+                    Heard::Info(text) if asked => complain(&text),
+                    Heard::Topic { room, text } if asked => complain(&format!("topic of {room}: {text}")),
+                    Heard::Names { room, nicks } if asked => complain(&format!("in {room}: {}", nicks.join(", "))),
+                    _ => {}
+                }
+            }
+            line = lines.next(), if more && last.is_none() && under_way < WINDOW => {
+                let Some(line) = line else {
+                    more = false;
+                    last = Some(link.session.fence());
+                    deadline = Instant::now() + PATIENCE;
+                    continue;
+                };
+                let command = match command::parse(&line) {
+                    None => continue,
+                    Some(Command::Unknown(_) | Command::Usage(_)) => Command::Say(line),
+                    Some(command) => command,
+                };
+                if !waiting {
+                    deadline = Instant::now() + PATIENCE;
+                }
+                match command::perform(command, &target, &mut link.session) {
+                    Done::Said(_) => {}
+                    Done::Asked | Done::Names => {
+                        asked = true;
+                        last = Some(link.session.fence());
+                    }
+                    Done::Joining(room) => match entered(link, &room, |heard| _ = print(heard)).await {
+                        Ok(room) => target = room,
+                        Err(error @ PipeError::Join { .. }) => {
+                            refused += 1;
+                            complain(&error.to_string());
+                        }
+                        Err(error) => return Err(error),
+                    },
+                    Done::Target(new) => target = new,
+                    Done::Show(lines) => lines.iter().for_each(|line| complain(line)),
+                    Done::Quit(_) => more = false,
+                    Done::Not(why) => {
+                        refused += 1;
+                        complain(&why);
+                    }
+                }
+            }
+            () = sleep_until(deadline), if waiting => return Err(PipeError::Slow(under_way)),
+        }
+    }
+    match problem {
+        // Whoever read us has gone: nothing is wrong with that.
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Some(error) => Err(PipeError::Output(error)),
+        None if refused > 0 => Err(PipeError::Refused(refused)),
+        None => Ok(()),
+    }
+}
+
+/// The next thing heard; the end of the connection as an error.
+pub async fn next<S: AsyncRead + AsyncWrite>(link: &mut Link<S>) -> Result<Heard, PipeError> {
+    match link.next().await {
+        Ok(Heard::Closed(why)) => Err(PipeError::Closed(why)),
+        Ok(heard) => Ok(heard),
+        Err(lost) => Err(PipeError::Lost { lost, unconfirmed: link.session.unconfirmed().len() }),
+    }
+}
+
+/// Waits until all that comes with the login has come.
+pub async fn settle<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    mut meanwhile: impl FnMut(&Heard),
+) -> Result<(), PipeError> {
+    loop {
+        match next(link).await? {
+            Heard::Settled => return Ok(()),
+            heard => meanwhile(&heard),
+        }
+    }
+}
+
+/// Enters `target` if it is a room and we are not in it; gives the name as the server writes it. What comes at joining
+/// has come when this returns.
+pub async fn enter<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    target: &str,
+    meanwhile: impl FnMut(&Heard),
+) -> Result<String, PipeError> {
+    if !link.session.is_room(target) {
+        return Ok(target.to_owned());
+    }
+    if let Some(room) = link.session.room(target) {
+        return Ok(room.to_owned());
+    }
+    link.session.command("JOIN", &[target]);
+    entered(link, target, meanwhile).await
+}
+
+/// Waits for the answer to a JOIN that is on its way.
+async fn entered<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    target: &str,
+    mut meanwhile: impl FnMut(&Heard),
+) -> Result<String, PipeError> {
+    let fence = link.session.fence();
+    let mut why = "the server did not let us in".to_owned();
+    loop {
+        let heard = next(link).await?;
+        meanwhile(&heard);
+        match heard {
+            Heard::Fence(id) if id == fence => {
+                let room = link.session.room(target).map(str::to_owned);
+                return room.ok_or(PipeError::Join { room: target.to_owned(), why });
+            }
+            Heard::Refused { said: None, about, why: reason }
+                if about.as_deref().is_none_or(|about| same(about, target)) =>
+            {
+                why = reason;
+            }
+            // Some servers send us to another room instead.
+            Heard::Happened(happened) if happened.own && happened.what == What::Join => {
+                if let Some(room) = happened.room.filter(|room| !same(room, target)) {
+                    why = format!("the server sent us to {room} instead");
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,541 @@
+//! One login, from the first line to the last: fed with the server's lines, it says what to send and what was heard.
+//!
+//! Pure, no IO and no clock. Promises that everything in a [`Heard`] is clean to print; that each text given to
+//! [`Session::say`] ends as `Stored` or `Refused` (or in [`Session::unconfirmed`], if the connection ends first); and
+//! that its memory is bounded, whatever the server sends.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::heard::{Happened, Heard, Said, Speech, What};
+use super::login::{Caps, Credentials, Login, Step, wanted_of};
+use super::text::{clean, key, same, split};
+use crate::event::Millis;
+use crate::proto::line::{BODY_MAX, Line, Message};
+
+/// Texts under way to the server at one time. When there are as many, [`Session::say`] takes no more.
+pub const PENDING_MAX: usize = 256;
+const BATCHES_MAX: usize = 64;
+const ROOMS_MAX: usize = 4096;
+const NAMES_MAX: usize = 20_000;
+/// What the server puts before a message of ours, as long as we have not seen it: nick, user and a full host name.
+const MASK_GUESS: usize = 63 + 20 + 2;
+
+pub struct Session {
+    login: Option<Login>,
+    nick: String,
+    caps: Caps,
+    /// Lines of history to ask for at joining, from a server that leaves that to us; 0: none.
+    fetch: u32,
+    /// Rooms we are in, by key.
+    rooms: BTreeMap<String, String>,
+    /// Keys of rooms just joined, whose history is to be asked for after their names.
+    unread: BTreeSet<String>,
+    mask_len: Option<usize>,
+    room_signs: String,
+    history_max: u32,
+    batches: Vec<Batch>,
+    names: BTreeMap<String, Vec<String>>,
+    pending: VecDeque<Pending>,
+    last_id: u64,
+    out: Vec<Line>,
+    heard: VecDeque<Heard>,
+}
+
+/// A text that the server has not yet said to have stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    pub ticket: u64,
+    pub target: String,
+    pub text: String,
+}
+
+struct Batch {
+    id: String,
+    parent: Option<String>,
+    kind: BatchKind,
+}
+
+enum BatchKind {
+    Replay { with: String, count: usize, oldest: Option<String> },
+    Answer { label: u64 },
+    Other,
+}
+
+/// What the tags and the batch of a line say about it.
+struct Frame {
+    at: Millis,
+    msgid: Option<String>,
+    replayed: bool,
+    label: Option<u64>,
+    /// The line stands for itself: its label is not that of a batch around it.
+    alone: bool,
+}
+
+impl Session {
+    /// `fetch`: how many old lines to ask for in each room, where the server leaves that to us.
+    pub fn new(who: Credentials, fetch: u32) -> Session {
+        let nick = who.user.clone();
+        let login = Login::new(who);
+        let mut out = Vec::new();
+        login.start(&mut out);
+        Session {
+            login: Some(login),
+            nick,
+            caps: Caps::default(),
+            fetch,
+            rooms: BTreeMap::new(),
+            unread: BTreeSet::new(),
+            mask_len: None,
+            room_signs: "#&".to_owned(),
+            history_max: 100,
+            batches: Vec::new(),
+            names: BTreeMap::new(),
+            pending: VecDeque::new(),
+            last_id: 0,
+            out,
+            heard: VecDeque::new(),
+        }
+    }
+
+    /// Takes in one line of the server, without its line end. Lines that are no messages are passed over.
+    pub fn hear(&mut self, line: &str, now: Millis) {
+        let Ok(message) = Message::parse(line) else { return };
+        if message.command.eq_ignore_ascii_case("PING") {
+            let pong = Line::new().command("PONG");
+            self.out.push(message.params.last().into_iter().fold(pong, |pong, token| pong.last(token)));
+        } else if let Some(login) = &mut self.login {
+            match login.hear(&message, &mut self.out) {
+                Step::Going => {}
+                Step::Info(text) => self.heard.push_back(Heard::Info(text)),
+                Step::Failed(error) => self.heard.push_back(Heard::LoginFailed(error)),
+                Step::In { nick, caps } => {
+                    self.login = None;
+                    self.caps = caps;
+                    self.nick = nick.clone();
+                    self.heard.push_back(Heard::LoggedIn { nick });
+                    self.out.push(Line::new().command("PING").param("settled"));
+                }
+            }
+        } else {
+            let frame = self.frame(&message, now);
+            self.live(&message, &frame);
+        }
+    }
+
+    /// The next thing that was heard.
+    pub fn next_heard(&mut self) -> Option<Heard> {
+        self.heard.pop_front()
+    }
+
+    /// The lines to send now, in order.
+    pub fn take_out(&mut self) -> Vec<Line> {
+        std::mem::take(&mut self.out)
+    }
+
+    pub fn nick(&self) -> &str {
+        &self.nick
+    }
+
+    /// The names of the rooms we are in, sorted.
+    pub fn rooms(&self) -> impl Iterator<Item = &str> {
+        self.rooms.values().map(String::as_str)
+    }
+
+    /// The room of this name as the server writes it, if we are in it.
+    pub fn room(&self, name: &str) -> Option<&str> {
+        self.rooms.get(&key(name)).map(String::as_str)
+    }
+
+    /// Whether this is how a room is named, and not a person.
+    pub fn is_room(&self, name: &str) -> bool {
+        name.starts_with(|c| self.room_signs.contains(c))
+    }
+
+    /// Whether history has to be asked for; else it comes unasked at joining.
+    pub fn has_chathistory(&self) -> bool {
+        self.caps.has("draft/chathistory") && self.caps.has("batch")
+    }
+
+    /// Sends a text, cut into as many messages as it takes, and gives a ticket for each. `None`: too much is under way,
+    /// or the text is empty.
+    pub fn say(&mut self, target: &str, speech: Speech, text: &str) -> Option<Vec<u64>> {
+        let pieces: Vec<String> =
+            split(text, self.room_for_text(target, speech)).into_iter().map(str::to_owned).collect();
+        if pieces.is_empty() || (!self.pending.is_empty() && self.pending.len() + pieces.len() > PENDING_MAX) {
+            return None;
+        }
+        let tickets = pieces.into_iter().map(|piece| self.say_piece(target, speech, piece)).collect();
+        Some(tickets)
+    }
+
+    /// What was said and neither stored nor refused as far as we know, in order.
+    pub fn unconfirmed(&self) -> impl ExactSizeIterator<Item = &Pending> {
+        self.pending.iter()
+    }
+
+    /// Asks for a [`Heard::Fence`] once all that was asked before has been answered.
+    pub fn fence(&mut self) -> u64 {
+        let id = self.new_id();
+        self.out.push(Line::new().command("PING").param(&format!("fence-{id}")));
+        id
+    }
+
+    /// Asks for a sign of life.
+    pub fn probe(&mut self) {
+        self.out.push(Line::new().command("PING").param("alive"));
+    }
+
+    /// Asks for old lines of a conversation: the newest, or those before the message of this id. Only where
+    /// [`Session::has_chathistory`].
+    pub fn fetch(&mut self, with: &str, before: Option<&str>, count: u32) {
+        let line = Line::new().command("CHATHISTORY");
+        let line = match before {
+            Some(msgid) => line.param("BEFORE").param(with).param(&format!("msgid={msgid}")),
+            None => line.param("LATEST").param(with).param("*"),
+        };
+        self.out.push(line.param(&count.min(self.history_max).to_string()));
+    }
+
+    /// Sends a command: the last parameter may hold blanks, the others should not.
+    pub fn command(&mut self, command: &str, params: &[&str]) {
+        let mut line = Line::new().command(command);
+        for (at, param) in params.iter().enumerate() {
+            line = if at + 1 == params.len() { line.last(param) } else { line.param(param) };
+        }
+        self.out.push(line);
+    }
+
+    fn labels(&self) -> bool {
+        self.caps.has("labeled-response") && self.caps.has("batch")
+    }
+
+    fn new_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// The bytes a text may have, so that the line with which the server passes it on fits.
+    fn room_for_text(&self, target: &str, speech: Speech) -> usize {
+        let mask = self.mask_len.unwrap_or(self.nick.len() + MASK_GUESS);
+        let around = ":".len() + mask + " PRIVMSG ".len() + target.len() + " :".len() + "\r\n".len();
+        let action = if speech == Speech::Action { "\u{1}ACTION \u{1}".len() } else { 0 };
+        BODY_MAX.saturating_sub(around + action)
+    }
+
+    fn say_piece(&mut self, target: &str, speech: Speech, text: String) -> u64 {
+        let ticket = self.new_id();
+        let labels = self.labels();
+        let line = if labels { Line::new().tag("label", &ticket.to_string()) } else { Line::new() };
+        let line = line.command(if speech == Speech::Notice { "NOTICE" } else { "PRIVMSG" }).param(target);
+        self.out.push(match speech {
+            Speech::Action => line.last(&format!("\u{1}ACTION {text}\u{1}")),
+            _ => line.last(&text),
+        });
+        if !labels && !self.caps.has("echo-message") {
+            // No sign comes but that nothing was refused by the time a later question is answered.
+            self.out.push(Line::new().command("PING").param(&format!("said-{ticket}")));
+        }
+        self.pending.push_back(Pending { ticket, target: target.to_owned(), text });
+        ticket
+    }
+
+    fn frame(&self, message: &Message, now: Millis) -> Frame {
+        let time = message.tags.value("time").and_then(|time| OffsetDateTime::parse(&time, &Rfc3339).ok());
+        let at = time.map_or(now, |time| Millis(time.unix_timestamp() * 1000 + i64::from(time.millisecond())));
+        let msgid = message.tags.value("msgid").map(|id| clean(&id)).filter(|id| !id.is_empty());
+        let own_label = message.tags.value("label").and_then(|label| label.parse().ok());
+        let mut frame = Frame { at, msgid, replayed: false, label: own_label, alone: own_label.is_some() };
+        // A batch inside a batch inside a batch: as deep as there are batches, and no deeper.
+        let mut around = message.tags.value("batch");
+        for _ in 0..self.batches.len() {
+            let Some(batch) = around.and_then(|id| self.batches.iter().find(|batch| batch.id == id)) else { break };
+            match batch.kind {
+                BatchKind::Replay { .. } => frame.replayed = true,
+                BatchKind::Answer { label } => frame.label = frame.label.or(Some(label)),
+                BatchKind::Other => {}
+            }
+            around = batch.parent.clone();
+        }
+        frame
+    }
+
+    fn live(&mut self, message: &Message, frame: &Frame) {
+        let from = clean(message.source.map_or("", |source| source.split(['!', '@']).next().unwrap_or_default()));
+        match message.command.to_ascii_uppercase().as_str() {
+            "PRIVMSG" => self.said(message, frame, from, Speech::Message),
+            "NOTICE" => self.said(message, frame, from, Speech::Notice),
+            "JOIN" | "PART" | "QUIT" | "KICK" | "TOPIC" | "MODE" | "NICK" | "INVITE" | "AWAY" | "SETNAME" => {
+                self.happened(message, frame, from);
+            }
+            "BATCH" => self.batch(message, frame),
+            "PONG" => self.pong(message.params.last().copied().unwrap_or_default()),
+            "ACK" => self.stored(frame.label),
+            "CAP" => self.cap(message),
+            "FAIL" => {
+                let about = (message.params.len() > 3).then(|| clean(message.params[2]));
+                let why = clean(message.params.last().copied().unwrap_or_default());
+                self.refused(frame.label, about, why);
+            }
+            "WARN" | "NOTE" => {
+                self.heard.push_back(Heard::Info(clean(message.params.last().copied().unwrap_or_default())));
+            }
+            "ERROR" => {
+                self.heard.push_back(Heard::Closed(clean(message.params.last().copied().unwrap_or_default())));
+            }
+            numeric if numeric.starts_with(|c: char| c.is_ascii_digit()) => self.numeric(numeric, message, frame),
+            _ => {}
+        }
+    }
+
+    fn said(&mut self, message: &Message, frame: &Frame, from: String, speech: Speech) {
+        let (Some(target), Some(text)) = (message.params.first(), message.params.get(1)) else { return };
+        let own = same(&from, &self.nick);
+        let (speech, text) = match text.strip_prefix('\u{1}') {
+            Some(ctcp) => match ctcp.strip_prefix("ACTION") {
+                Some(action) => (Speech::Action, action.trim_end_matches('\u{1}').trim_start_matches(' ')),
+                // Other requests of that kind are for programs, and ours answers none.
+                None => return,
+            },
+            None => (speech, *text),
+        };
+        let from_person = message.source.is_some_and(|source| source.contains('!'));
+        let with = if self.is_room(target.trim_start_matches(['~', '@', '%', '+'])) {
+            clean(target.trim_start_matches(['~', '@', '%', '+']))
+        } else if own {
+            clean(target)
+        } else if from_person {
+            from.clone()
+        } else {
+            String::new()
+        };
+        let ticket = if own && !frame.replayed { self.settle_echo(frame, target, text) } else { None };
+        if own && let Some(source) = message.source {
+            self.mask_len = Some(source.len());
+        }
+        if frame.replayed
+            && let Some(batch) = message.tags.value("batch")
+            && let Some(batch) = self.batches.iter_mut().find(|known| known.id == batch)
+            && let BatchKind::Replay { count, oldest, .. } = &mut batch.kind
+        {
+            *count += 1;
+            if oldest.is_none() {
+                oldest.clone_from(&frame.msgid);
+            }
+        }
+        self.heard.push_back(Heard::Said(Said {
+            with,
+            from,
+            own,
+            speech,
+            text: clean(text),
+            at: frame.at,
+            msgid: frame.msgid.clone(),
+            replayed: frame.replayed,
+            ticket,
+        }));
+        if let Some(ticket) = ticket {
+            self.heard.push_back(Heard::Stored { ticket });
+        }
+    }
+
+    /// Takes from the pending texts the one that this echo belongs to: by label, or where there are none by content.
+    fn settle_echo(&mut self, frame: &Frame, target: &str, text: &str) -> Option<u64> {
+        let at = match frame.label {
+            Some(label) => self.pending.iter().position(|p| p.ticket == label),
+            None if self.labels() => None,
+            None => self.pending.iter().position(|p| same(&p.target, target) && p.text == text),
+        };
+        at.and_then(|at| self.pending.remove(at)).map(|p| p.ticket)
+    }
+
+    fn stored(&mut self, label: Option<u64>) {
+        if let Some(at) = label.and_then(|label| self.pending.iter().position(|p| p.ticket == label))
+            && let Some(pending) = self.pending.remove(at)
+        {
+            self.heard.push_back(Heard::Stored { ticket: pending.ticket });
+        }
+    }
+
+    fn refused(&mut self, label: Option<u64>, about: Option<String>, why: String) {
+        let labels = self.labels();
+        let at = match (label, &about) {
+            (Some(label), _) => self.pending.iter().position(|p| p.ticket == label),
+            (None, Some(about)) if !labels => self.pending.iter().position(|p| same(&p.target, about)),
+            _ => None,
+        };
+        let said = at.and_then(|at| self.pending.remove(at)).map(|p| (p.ticket, clean(&p.text)));
+        self.heard.push_back(Heard::Refused { said, about, why });
+    }
+
+    fn happened(&mut self, message: &Message, frame: &Frame, who: String) {
+        let param = |at: usize| message.params.get(at).map(|text| clean(text));
+        let own = same(&who, &self.nick);
+        let reason = |at: usize| param(at).unwrap_or_default();
+        let (room, what) = match message.command.to_ascii_uppercase().as_str() {
+            "JOIN" => (param(0), What::Join),
+            "PART" => (param(0), What::Part { reason: reason(1) }),
+            "QUIT" => (None, What::Quit { reason: reason(0) }),
+            "KICK" => (param(0), What::Kick { target: reason(1), reason: reason(2) }),
+            "TOPIC" => (param(0), What::Topic { text: reason(1) }),
+            "MODE" => {
+                let room = param(0).filter(|target| self.is_room(target));
+                if room.is_none() {
+                    return;
+                }
+                let changes: Vec<String> = message.params[1..].iter().map(|text| clean(text)).collect();
+                (room, What::Mode { changes: changes.join(" ") })
+            }
+            "NICK" => (None, What::Nick { new: reason(0) }),
+            "INVITE" => (param(1), What::Invite { target: reason(0) }),
+            "AWAY" => (None, What::Away { reason: param(0) }),
+            _ => (None, What::Realname { text: reason(0) }),
+        };
+        if !frame.replayed {
+            self.change_rooms(own, room.as_deref(), &what, message.source);
+        }
+        let (at, msgid, replayed) = (frame.at, frame.msgid.clone(), frame.replayed);
+        self.heard.push_back(Heard::Happened(Happened { room, who, own, what, at, msgid, replayed }));
+    }
+
+    fn change_rooms(&mut self, own: bool, room: Option<&str>, what: &What, source: Option<&str>) {
+        match (what, room) {
+            (What::Join, Some(room)) if own => {
+                if self.rooms.len() < ROOMS_MAX {
+                    self.rooms.insert(key(room), room.to_owned());
+                    if self.fetch > 0 && self.has_chathistory() {
+                        self.unread.insert(key(room));
+                    }
+                }
+                self.mask_len = source.map(str::len);
+            }
+            (What::Part { .. }, Some(room)) if own => {
+                self.rooms.remove(&key(room));
+            }
+            (What::Kick { target, .. }, Some(room)) if same(target, &self.nick) => {
+                self.rooms.remove(&key(room));
+            }
+            (What::Nick { new }, _) if own => self.nick.clone_from(new),
+            _ => {}
+        }
+    }
+
+    fn batch(&mut self, message: &Message, frame: &Frame) {
+        let Some(id) = message.param(0) else { return };
+        if let Some(id) = id.strip_prefix('+') {
+            if self.batches.len() >= BATCHES_MAX {
+                return;
+            }
+            let kind = match (message.param(1).unwrap_or_default(), frame.label) {
+                ("chathistory" | "draft/chathistory", _) => {
+                    let with = clean(message.param(2).unwrap_or_default());
+                    self.heard.push_back(Heard::Earlier { with: with.clone() });
+                    BatchKind::Replay { with, count: 0, oldest: None }
+                }
+                (_, Some(label)) if frame.alone => BatchKind::Answer { label },
+                _ => BatchKind::Other,
+            };
+            self.batches.push(Batch { id: id.to_owned(), parent: message.tags.value("batch"), kind });
+        } else if let Some(id) = id.strip_prefix('-')
+            && let Some(at) = self.batches.iter().position(|batch| batch.id == id)
+        {
+            match self.batches.remove(at).kind {
+                BatchKind::Replay { with, count, oldest } => self.heard.push_back(Heard::Now { with, count, oldest }),
+                BatchKind::Answer { label } => self.stored(Some(label)),
+                BatchKind::Other => {}
+            }
+        }
+    }
+
+    fn pong(&mut self, token: &str) {
+        if token == "settled" {
+            self.heard.push_back(Heard::Settled);
+        } else if let Some(id) = token.strip_prefix("fence-").and_then(|id| id.parse().ok()) {
+            self.heard.push_back(Heard::Fence(id));
+        } else if let Some(id) = token.strip_prefix("said-").and_then(|id| id.parse().ok()) {
+            self.stored(Some(id));
+        }
+    }
+
+    fn cap(&mut self, message: &Message) {
+        let list = message.params.last().copied().unwrap_or_default();
+        match message.param(1).unwrap_or_default().to_ascii_uppercase().as_str() {
+            "ACK" => self.caps.change(list),
+            "NEW" => {
+                let wanted = wanted_of(list).join(" ");
+                if !wanted.is_empty() {
+                    self.out.push(Line::new().command("CAP").param("REQ").last(&wanted));
+                }
+            }
+            "DEL" => {
+                let off: Vec<String> = list.split_ascii_whitespace().map(|name| format!("-{name}")).collect();
+                self.caps.change(&off.join(" "));
+            }
+            _ => {}
+        }
+    }
+
+    fn numeric(&mut self, numeric: &str, message: &Message, frame: &Frame) {
+        // The first parameter is our own name.
+        let param = |at: usize| message.params.get(at).map(|text| clean(text)).unwrap_or_default();
+        let rest = |from: usize| {
+            let words: Vec<String> = message.params.iter().skip(from).map(|text| clean(text)).collect();
+            words.join(" ")
+        };
+        match numeric {
+            "005" => self.isupport(message),
+            // Greetings, counts, ends of lists, "no message of the day", topic's author, creation time.
+            "001" | "002" | "003" | "004" | "250" | "251" | "252" | "253" | "254" | "255" | "265" | "266" | "315"
+            | "318" | "323" | "329" | "333" | "375" | "376" | "422" | "305" | "306" | "900" | "903" | "321" => {}
+            "332" => self.heard.push_back(Heard::Topic { room: param(1), text: param(2) }),
+            "331" => self.heard.push_back(Heard::Topic { room: param(1), text: String::new() }),
+            "353" => {
+                let room = key(&param(2));
+                if self.names.len() < ROOMS_MAX {
+                    let names = self.names.entry(room).or_default();
+                    let more = message.params.get(3).copied().unwrap_or_default().split_ascii_whitespace();
+                    let left = NAMES_MAX.saturating_sub(names.len());
+                    names.extend(more.take(left).map(clean));
+                }
+            }
+            "366" => {
+                let room = param(1);
+                let nicks = self.names.remove(&key(&room)).unwrap_or_default();
+                if self.unread.remove(&key(&room)) {
+                    self.fetch(&room, None, self.fetch);
+                }
+                self.heard.push_back(Heard::Names { room, nicks });
+            }
+            "372" => self.heard.push_back(Heard::Info(param(1))),
+            "322" => self.heard.push_back(Heard::Info(format!("{}  {}  {}", param(1), param(2), rest(3)))),
+            // nick and room, then the realname behind the distance
+            "352" => {
+                let realname = param(7);
+                let realname = realname.split_once(' ').map_or("", |(_, name)| name);
+                self.heard.push_back(Heard::Info(format!("{}  {}  {realname}", param(5), param(1))));
+            }
+            "301" => self.heard.push_back(Heard::Info(format!("{} is away: {}", param(1), param(2)))),
+            _ if numeric.starts_with(['4', '5']) || matches!(numeric, "902" | "904" | "905" | "906") => {
+                let about = (message.params.len() > 2).then(|| param(1));
+                let why = if message.params.len() > 2 { param(message.params.len() - 1) } else { rest(1) };
+                self.refused(frame.label, about, why);
+            }
+            _ => self.heard.push_back(Heard::Info(rest(1))),
+        }
+    }
+
+    fn isupport(&mut self, message: &Message) {
+        for word in message.params.iter().skip(1) {
+            match word.split_once('=') {
+                Some(("CHANTYPES", signs)) if !signs.is_empty() => self.room_signs = clean(signs),
+                Some(("CHATHISTORY", max)) => {
+                    // 0 means: as many as you like.
+                    self.history_max = max.parse().ok().filter(|max| *max > 0).unwrap_or(100);
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! How times, names and messages look in print. Pure, but for the time zone.
+
+use serde::Serialize;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{Date, OffsetDateTime, UtcOffset};
+
+use super::heard::{Said, Speech};
+use super::text::key;
+use crate::event::Millis;
+
+/// Whose clock times are shown by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zone {
+    Local,
+    Utc,
+}
+
+impl Zone {
+    fn moment(self, at: Millis) -> OffsetDateTime {
+        let utc = utc(at);
+        match self {
+            Zone::Utc => utc,
+            Zone::Local => utc.to_offset(UtcOffset::local_offset_at(utc).unwrap_or(UtcOffset::UTC)),
+        }
+    }
+
+    pub fn day(self, at: Millis) -> Date {
+        self.moment(at).date()
+    }
+
+    /// `12:01`
+    pub fn minute(self, at: Millis) -> String {
+        let time = self.moment(at);
+        format!("{:02}:{:02}", time.hour(), time.minute())
+    }
+
+    /// `2026-11-23 12:01:05`
+    pub fn second(self, at: Millis) -> String {
+        let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+        self.moment(at).format(format).unwrap_or_default()
+    }
+}
+
+/// `Monday, 23 November 2026`
+pub fn day_in_words(day: Date) -> String {
+    format!("{}, {} {} {}", day.weekday(), day.day(), day.month(), day.year())
+}
+
+/// Colours, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    pub on: bool,
+}
+
+impl Style {
+    pub fn dim(self, text: &str) -> String {
+        self.wrap("2", text)
+    }
+
+    pub fn bold(self, text: &str) -> String {
+        self.wrap("1", text)
+    }
+
+    pub fn alarm(self, text: &str) -> String {
+        self.wrap("31", text)
+    }
+
+    /// The same name always in the same colour, on every day and every machine.
+    pub fn name(self, name: &str) -> String {
+        const COLOURS: [&str; 10] = ["31", "32", "33", "34", "35", "36", "92", "93", "95", "96"];
+        // FNV-1a: small, and the same everywhere.
+        let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(16_777_619);
+        let hash = key(name).bytes().fold(2_166_136_261, step);
+        self.wrap(COLOURS[hash as usize % COLOURS.len()], name)
+    }
+
+    fn wrap(self, code: &str, text: &str) -> String {
+        if self.on && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// Who and what: `<bob> hello`, `-bob- hello`, `* bob waves`. `name` is the name as it is to be shown.
+pub fn utterance(said: &Said, name: &str) -> String {
+    match said.speech {
+        Speech::Message => format!("<{name}> {}", said.text),
+        Speech::Notice => format!("-{name}- {}", said.text),
+        Speech::Action => format!("* {name} {}", said.text),
+    }
+}
+
+/// For pipes and files: `2026-11-23 12:01:05 #ops <bob> hello`; the conversation only if it is asked for.
+pub fn plain(said: &Said, zone: Zone, with: bool) -> String {
+    let time = zone.second(said.at);
+    let utterance = utterance(said, &said.from);
+    match (with, said.with.as_str()) {
+        (false, _) => format!("{time} {utterance}"),
+        (true, "") => format!("{time} - {utterance}"),
+        (true, with) => format!("{time} {with} {utterance}"),
+    }
+}
+
+/// For programs: one object, as `chatd history --format json` prints it.
+pub fn json(said: &Said) -> String {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        room: &'a str,
+        msgid: Option<&'a str>,
+        time: String,
+        from: &'a str,
+        kind: &'a str,
+        text: &'a str,
+    }
+    let kind = match said.speech {
+        Speech::Message => "message",
+        Speech::Notice => "notice",
+        Speech::Action => "action",
+    };
+    let object = Object {
+        room: &said.with,
+        msgid: said.msgid.as_deref(),
+        time: rfc3339(said.at),
+        from: &said.from,
+        kind,
+        text: &said.text,
+    };
+    serde_json::to_string(&object).unwrap_or_default()
+}
+
+/// Always with milliseconds, so that equal times are equal texts.
+fn rfc3339(at: Millis) -> String {
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    let time = utc(at);
+    time.format(format).or_else(|_| time.format(&Rfc3339)).unwrap_or_default()
+}
+
+fn utc(at: Millis) -> OffsetDateTime {
+    let nanos = i128::from(at.0) * 1_000_000;
+    OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_for_pipes_and_programs() {
+        let said = Said {
+            with: "#ops".into(),
+            from: "bob".into(),
+            own: false,
+            speech: Speech::Message,
+            text: "it \"works\"".into(),
+            at: Millis(1_795_435_265_120),
+            msgid: Some("k3".into()),
+            replayed: false,
+            ticket: None,
+        };
+        assert_eq!(plain(&said, Zone::Utc, true), "2026-11-23 12:01:05 #ops <bob> it \"works\"");
+        let waves = Said { speech: Speech::Action, text: "waves".into(), ..said.clone() };
+        assert_eq!(plain(&waves, Zone::Utc, false), "2026-11-23 12:01:05 * bob waves");
+        assert_eq!(
+            json(&said),
+            r##"{"room":"#ops","msgid":"k3","time":"2026-11-23T12:01:05.120Z","from":"bob","kind":"message","text":"it \"works\""}"##
+        );
+        assert_eq!(day_in_words(Zone::Utc.day(said.at)), "Monday, 23 November 2026");
+    }
+
+    #[test]
+    fn a_name_keeps_its_colour() {
+        let style = Style { on: true };
+        assert_eq!(style.name("bob").replace("bob", ""), style.name("BOB").replace("BOB", ""));
+        assert_eq!(Style { on: false }.name("bob"), "bob");
+    }
+}

@@ -1,0 +1,172 @@
+//! `send`, `tail`'s gathering, `history` and the piped `chat`, over a connection in memory.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{CAPS, label, pair};
+use crate::client::args::Format;
+use crate::client::fetch::{Wanted, history};
+use crate::client::pipe::{Lines, PipeError, send, talk};
+use crate::client::show::Zone;
+
+const OPS: &str = ":alice!a@h JOIN #ops alice :Alice\n:s 353 alice = #ops :alice bob\n:s 366 alice #ops :End";
+
+fn lines(texts: &[&str]) -> Lines {
+    Lines::given(texts.iter().map(|text| (*text).to_owned()))
+}
+
+#[tokio::test]
+async fn send_is_done_when_the_last_echo_has_come() {
+    let (mut link, mut server) = pair();
+    let client = async { send(&mut link, "#ops", lines(&["one", "", "/two"]), |_| {}).await };
+    tokio::pin!(client);
+    let script = async {
+        server.let_in(CAPS, OPS).await;
+        let one = server.expect("PRIVMSG #ops :one").await;
+        let two = server.expect("PRIVMSG #ops :/two").await;
+        server.send(&format!("@label={} :alice!a@h PRIVMSG #ops :one", label(&one))).await;
+        (server, label(&two).to_owned())
+    };
+    let (mut server, two) = tokio::select! {
+        result = &mut client => panic!("too early: {result:?}"),
+        rest = script => rest,
+    };
+    assert!(timeout(Duration::from_millis(100), &mut client).await.is_err(), "before the second echo");
+    server.send(&format!("@label={two} :alice!a@h PRIVMSG #ops :/two")).await;
+    client.await.unwrap();
+}
+
+#[tokio::test]
+async fn send_tells_what_was_refused() {
+    let (mut link, mut server) = pair();
+    let mut complaints = Vec::new();
+    let complain = |text: &str| complaints.push(text.to_owned());
+    let client = send(&mut link, "#ops", lines(&["hello"]), complain);
+    let script = async {
+        server.let_in(CAPS, OPS).await;
+        let line = server.expect("PRIVMSG #ops").await;
+        server.send(&format!("@label={} :s FAIL PRIVMSG NOT_STORED #ops :no room on the disk", label(&line))).await;
+    };
+    let (result, ()) = tokio::join!(client, script);
+    assert!(matches!(result, Err(PipeError::Refused(1))), "{result:?}");
+    assert_eq!(complaints, ["not sent (no room on the disk): hello"]);
+}
+
+#[tokio::test]
+async fn send_says_what_was_not_confirmed_when_the_connection_ends() {
+    let (mut link, mut server) = pair();
+    let client = send(&mut link, "#ops", lines(&["hello"]), |_| {});
+    let script = async move {
+        server.let_in(CAPS, OPS).await;
+        server.expect("PRIVMSG #ops").await;
+    };
+    let (result, ()) = tokio::join!(client, script);
+    assert!(matches!(result, Err(PipeError::Lost { unconfirmed: 1, .. })), "{result:?}");
+}
+
+#[tokio::test]
+async fn send_enters_the_room_first_or_says_why_not() {
+    let (mut link, mut server) = pair();
+    let client = send(&mut link, "#ops", lines(&["hello"]), |_| {});
+    let script = async {
+        server.let_in(CAPS, "").await;
+        server.expect("JOIN :#ops").await;
+        server.send(":s 473 alice #ops :Cannot join channel (+i)").await;
+        server.fence().await;
+    };
+    let (result, ()) = tokio::join!(client, script);
+    assert_eq!(result.unwrap_err().to_string(), "cannot enter #ops: Cannot join channel (+i)");
+}
+
+#[tokio::test]
+async fn a_pipe_ends_when_all_is_stored_and_prints_what_it_hears() {
+    let (mut link, mut server) = pair();
+    let (mut out, mut complaints) = (Vec::new(), Vec::new());
+    let complain = |text: &str| complaints.push(text.to_owned());
+    let texts = lines(&["hello", "/usr/bin is no command", "/join other", "there"]);
+    let client = talk(&mut link, texts, &mut out, complain, Zone::Utc);
+    let time = "time=2026-11-23T12:01:05.120Z";
+    let script = async {
+        let replay = ":s BATCH +1 chathistory #ops\n\
+            @batch=1;time=2026-11-22T08:00:00.000Z;msgid=k0 :bob!b@h PRIVMSG #ops :earlier\n:s BATCH -1";
+        server.let_in(CAPS, &format!("{OPS}\n{replay}")).await;
+        let one = server.expect("PRIVMSG #ops :hello").await;
+        let two = server.expect("PRIVMSG #ops :/usr/bin is no command").await;
+        server.expect("JOIN :#other").await;
+        server.send(&format!("@{time};label={} :alice!a@h PRIVMSG #ops :hello", label(&one))).await;
+        server.send(":alice!a@h JOIN #other alice :Alice").await;
+        server.fence().await;
+        let three = server.expect("PRIVMSG #other :there").await;
+        server.fence().await;
+        server.send(&format!("@{time};label={} :alice!a@h PRIVMSG #other :there", label(&three))).await;
+        server.send(&format!("@{time} :bob!b@h PRIVMSG #ops :\x1b[31mred\u{202e}\x07")).await;
+        server.send(&format!("@{time};label={} :alice!a@h PRIVMSG #ops :/usr/bin is no command", label(&two))).await;
+    };
+    let (result, ()) = tokio::join!(client, script);
+    result.unwrap();
+    let wanted = "2026-11-22 08:00:00 #ops <bob> earlier\n\
+        2026-11-23 12:01:05 #ops <alice> hello\n\
+        2026-11-23 12:01:05 #other <alice> there\n\
+        2026-11-23 12:01:05 #ops <bob> red\n\
+        2026-11-23 12:01:05 #ops <alice> /usr/bin is no command\n";
+    assert_eq!(String::from_utf8(out).unwrap(), wanted);
+    assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+#[tokio::test]
+async fn history_is_the_end_of_the_replay() {
+    let (mut link, mut server) = pair();
+    let (mut out, mut notes) = (Vec::new(), Vec::new());
+    let wanted = Wanted { target: "#OPS", last: 2, format: Format::Text, zone: Zone::Utc };
+    let note = |text: &str| notes.push(text.to_owned());
+    let client = history(&mut link, &wanted, &mut out, note);
+    let script = async {
+        let replay = ":s BATCH +1 chathistory #ops\n\
+            @batch=1;time=2026-11-22T08:00:00.000Z;msgid=k0 :bob!b@h PRIVMSG #ops :one\n\
+            @batch=1;time=2026-11-22T08:00:01.000Z;msgid=k1 :bob!b@h NOTICE #ops :two\n\
+            @batch=1;time=2026-11-22T08:00:02.000Z;msgid=k2 :bob!b@h PRIVMSG #ops :three\n:s BATCH -1\n\
+            @msgid=k3 :bob!b@h PRIVMSG #elsewhere :four";
+        server.let_in(CAPS, &format!("{OPS}\n{replay}")).await;
+    };
+    let (result, ()) = tokio::join!(client, script);
+    result.unwrap();
+    assert_eq!(String::from_utf8(out).unwrap(), "2026-11-22 08:00:01 -bob- two\n2026-11-22 08:00:02 <bob> three\n");
+    assert!(notes.is_empty());
+}
+
+#[tokio::test]
+async fn history_is_fetched_page_by_page_where_it_can_be_asked_for() {
+    let (mut link, mut server) = pair();
+    let mut out = Vec::new();
+    let wanted = Wanted { target: "#ops", last: 3, format: Format::Json, zone: Zone::Utc };
+    let client = history(&mut link, &wanted, &mut out, |_| {});
+    let page = |ids: &[&str]| {
+        let line =
+            |id: &&str| format!("@batch=1;msgid={id};time=2026-11-22T08:00:00.000Z :bob!b@h PRIVMSG #ops :{id}\n");
+        format!(":s BATCH +1 chathistory #ops\n{}:s BATCH -1", ids.iter().map(line).collect::<String>())
+    };
+    let script = async {
+        server.let_in(&format!("{CAPS} draft/chathistory"), ":s 005 alice CHATHISTORY=2 :are supported").await;
+        server.expect("CHATHISTORY LATEST #ops * 2").await;
+        server.send(&page(&["k3", "k4"])).await;
+        server.fence().await;
+        server.expect("CHATHISTORY BEFORE #ops msgid=k3 1").await;
+        server.send(&page(&["k2"])).await;
+        server.fence().await;
+    };
+    let (result, ()) = tokio::join!(client, script);
+    result.unwrap();
+    let out = String::from_utf8(out).unwrap();
+    let ids: Vec<&str> = out.lines().map(|line| &line[line.len() - 4..line.len() - 2]).collect();
+    assert_eq!(ids, ["k2", "k3", "k4"]);
+}
+
+#[tokio::test]
+async fn history_of_a_room_one_is_not_in_says_so() {
+    let (mut link, mut server) = pair();
+    let wanted = Wanted { target: "#ops", last: 3, format: Format::Text, zone: Zone::Utc };
+    let mut out = Vec::new();
+    let (result, ()) = tokio::join!(history(&mut link, &wanted, &mut out, |_| {}), server.let_in(CAPS, ""));
+    assert!(matches!(result, Err(PipeError::NotIn(room)) if room == "#ops"));
+}

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::auth::{Secret, Verdict};
-use crate::log::Intent;
+use crate::log::{Account, Intent};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
 use crate::proto::caps::Negotiation;
@@ -16,7 +16,6 @@ use crate::proto::line::{Line, Message};
 use crate::proto::names::AccountName;
 use crate::proto::numerics::*;
 use crate::proto::sasl::{Chunks, Plain, SaslError};
-use crate::store::AccountRow;
 
 use super::people::REALNAME_MAX;
 use super::rooms::clean;
@@ -45,7 +44,7 @@ struct Registration<'a> {
 
 /// An account whose password was right.
 struct Login {
-    row: AccountRow,
+    row: Account,
     hash: Arc<str>,
     rehashed: Option<Arc<str>>,
 }
@@ -126,9 +125,12 @@ impl Registration<'_> {
         let message = match Message::parse(line) {
             Ok(message) => message,
             Err(crate::proto::line::ParseError::Empty) => return Next::GoOn,
-            Err(error) => return self.reply(ERR_UNKNOWNERROR, &["*"], &format!("The line was not understood: {error}")),
+            Err(error) => {
+                return self.reply(ERR_UNKNOWNERROR, &["*"], &format!("The line was not understood: {error}"));
+            }
         };
-        let few = |needed: usize| message.params.len() < needed || message.params[..needed].iter().any(|p| p.is_empty());
+        let few =
+            |needed: usize| message.params.len() < needed || message.params[..needed].iter().any(|p| p.is_empty());
         let command = message.command.to_ascii_uppercase();
         match command.as_str() {
             "CAP" if few(1) => self.reply(ERR_NEEDMOREPARAMS, &["CAP"], "Not enough parameters"),
@@ -160,7 +162,9 @@ impl Registration<'_> {
             }
             "PONG" => Next::GoOn,
             "QUIT" => Next::End("Closing link: Quit".to_owned()),
-            "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "CONNECT" | "TRACE" | "PATCH" => self.not_a_browser(),
+            "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "CONNECT" | "TRACE" | "PATCH" => {
+                self.not_a_browser()
+            }
             _ => self.reply(ERR_NOTREGISTERED, &[], "Log in first: SASL, or PASS account:password, then NICK and USER"),
         }
     }
@@ -284,7 +288,7 @@ impl Registration<'_> {
         let row = match key {
             None => None,
             Some(key) => {
-                let found = self.ctx.log.readers().read(move |reader| reader.account_by_key(&key)).await;
+                let found = self.ctx.log.readers().account(key).await;
                 found.map_err(|error| {
                     tracing::error!(%error, "accounts cannot be read");
                     "the server cannot read its accounts; try again in a moment".to_owned()

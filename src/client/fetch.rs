@@ -20,6 +20,8 @@ use super::view::Seen;
 
 /// More than this are not kept together in memory.
 const LAST_MAX: u32 = 100_000;
+/// No server shows less than this at joining when there is more.
+const REPLAY_LIKELY: usize = 10;
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 /// What is wanted, and how it is printed.
@@ -38,7 +40,8 @@ pub async fn history<S: AsyncRead + AsyncWrite>(
     mut note: impl FnMut(&str),
 ) -> Result<(), PipeError> {
     let lines = last_lines(link, wanted, false).await?;
-    if !link.session.has_chathistory() && lines.len() < wanted.last as usize && !lines.is_empty() {
+    // A handful is all there is; what looks like a full helping may not be.
+    if !link.session.has_chathistory() && lines.len() < wanted.last as usize && lines.len() >= REPLAY_LIKELY {
         note(&format!("these {} messages are what the server shows at joining; it may have more", lines.len()));
     }
     done_if_closed(lines.iter().try_for_each(|said| wanted.print(said, out)).and_then(|()| out.flush()))

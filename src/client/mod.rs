@@ -13,6 +13,7 @@ pub mod heard;
 pub mod interactive;
 pub mod link;
 pub mod login;
+pub mod outbox;
 pub mod password;
 pub mod pins;
 pub mod pipe;

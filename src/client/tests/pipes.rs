@@ -24,8 +24,8 @@ async fn send_is_done_when_the_last_echo_has_come() {
     let script = async {
         server.let_in(CAPS, OPS).await;
         let one = server.expect("PRIVMSG #ops :one").await;
-        let two = server.expect("PRIVMSG #ops :/two").await;
         server.send(&format!("@label={} :alice!a@h PRIVMSG #ops :one", label(&one))).await;
+        let two = server.expect("PRIVMSG #ops :/two").await;
         (server, label(&two).to_owned())
     };
     let (mut server, two) = tokio::select! {
@@ -51,6 +51,23 @@ async fn send_tells_what_was_refused() {
     let (result, ()) = tokio::join!(client, script);
     assert!(matches!(result, Err(PipeError::Refused(1))), "{result:?}");
     assert_eq!(complaints, ["not sent (no room on the disk): hello"]);
+}
+
+#[tokio::test]
+async fn what_came_too_fast_is_sent_again_in_order() {
+    let (mut link, mut server) = pair();
+    let client = send(&mut link, "#ops", lines(&["one", "two"]), |why| panic!("{why}"));
+    let script = async {
+        server.let_in(CAPS, OPS).await;
+        let one = server.expect("PRIVMSG #ops :one").await;
+        server.send(&format!("@label={} :s FAIL PRIVMSG RATE_LIMITED #ops :too fast", label(&one))).await;
+        for text in ["one", "two"] {
+            let line = server.expect(&format!("PRIVMSG #ops :{text}")).await;
+            server.send(&format!("@label={} :alice!a@h PRIVMSG #ops :{text}", label(&line))).await;
+        }
+    };
+    let (result, ()) = tokio::join!(client, script);
+    result.unwrap();
 }
 
 #[tokio::test]
@@ -92,24 +109,23 @@ async fn a_pipe_ends_when_all_is_stored_and_prints_what_it_hears() {
             @batch=1;time=2026-11-22T08:00:00.000Z;msgid=k0 :bob!b@h PRIVMSG #ops :earlier\n:s BATCH -1";
         server.let_in(CAPS, &format!("{OPS}\n{replay}")).await;
         let one = server.expect("PRIVMSG #ops :hello").await;
-        let two = server.expect("PRIVMSG #ops :/usr/bin is no command").await;
-        server.expect("JOIN :#other").await;
         server.send(&format!("@{time};label={} :alice!a@h PRIVMSG #ops :hello", label(&one))).await;
+        server.send(&format!("@{time} :bob!b@h PRIVMSG #ops :\x1b[31mred\u{202e}\x07")).await;
+        let two = server.expect("PRIVMSG #ops :/usr/bin is no command").await;
+        server.send(&format!("@{time};label={} :alice!a@h PRIVMSG #ops :/usr/bin is no command", label(&two))).await;
+        server.expect("JOIN :#other").await;
         server.send(":alice!a@h JOIN #other alice :Alice").await;
         server.fence().await;
         let three = server.expect("PRIVMSG #other :there").await;
-        server.fence().await;
         server.send(&format!("@{time};label={} :alice!a@h PRIVMSG #other :there", label(&three))).await;
-        server.send(&format!("@{time} :bob!b@h PRIVMSG #ops :\x1b[31mred\u{202e}\x07")).await;
-        server.send(&format!("@{time};label={} :alice!a@h PRIVMSG #ops :/usr/bin is no command", label(&two))).await;
     };
     let (result, ()) = tokio::join!(client, script);
     result.unwrap();
     let wanted = "2026-11-22 08:00:00 #ops <bob> earlier\n\
         2026-11-23 12:01:05 #ops <alice> hello\n\
-        2026-11-23 12:01:05 #other <alice> there\n\
         2026-11-23 12:01:05 #ops <bob> red\n\
-        2026-11-23 12:01:05 #ops <alice> /usr/bin is no command\n";
+        2026-11-23 12:01:05 #ops <alice> /usr/bin is no command\n\
+        2026-11-23 12:01:05 #other <alice> there\n";
     assert_eq!(String::from_utf8(out).unwrap(), wanted);
     assert!(complaints.is_empty(), "{complaints:?}");
 }

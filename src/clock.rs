@@ -1,14 +1,13 @@
-//! The one place that asks the system what time it is.
-//!
-//! Everything else is handed the time, so that tests can say what "now" is.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! The one place that reads the wall clock. Everything else is handed a clock, so that tests can hold it still.
 
 use crate::event::Millis;
 
-/// Milliseconds since 1970-01-01T00:00:00Z; a clock before that reads as zero.
-#[allow(clippy::disallowed_methods)]
+/// A source of wall time.
+pub type Clock = fn() -> Millis;
+
+/// Now, by the system's clock, which may go back; the log sees to it that its times do not.
+#[allow(clippy::disallowed_methods, reason = "this is the clock that is handed in")]
 pub fn now() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -26,6 +26,13 @@ id!(/// A room's row, direct-message rooms included. Never reused.
 id!(/// An event's row. Grows in commit order over the whole server; never reused.
     EventId);
 
+/// A channel, or the direct messages of two accounts (of one, with itself).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RoomKind {
+    Channel,
+    Direct,
+}
+
 /// A place in one room's log: contiguous from 1.
 pub type Seq = u64;
 
@@ -235,6 +242,27 @@ impl Event {
             Body::Reset => Kind::Reset,
         }
     }
+}
+
+/// Something passing: kept nowhere, bounded on its way, may be lost. Whoever misses it is stale, not wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    pub time: Millis,
+    pub actor: Who,
+    /// The session that caused it, which is told only if it wants echoes.
+    pub session: u64,
+    pub body: NoteBody,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoteBody {
+    /// Client-only tags that are not kept, such as typing. To a room, or to another account.
+    Tags { room: Option<RoomId>, target: Arc<str>, tags: Arc<str> },
+    /// `None`: back again.
+    Away { message: Option<Arc<str>> },
+    Realname { realname: Arc<str> },
+    /// To the invited account; members read the event in the log.
+    Invited { room: Arc<str> },
 }
 
 #[cfg(test)]

@@ -1,6 +1,19 @@
 //! chatd: a chat server that keeps every word. See `ARCHITECTURE.md` for the map.
 
+pub mod admin;
+pub mod auth;
+pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod config;
+pub mod encode;
 pub mod event;
+pub mod live;
+pub mod log;
+pub mod logging;
+pub mod net;
 pub mod proto;
+pub mod room;
+pub mod server;
+pub mod session;
+pub mod store;

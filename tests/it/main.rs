@@ -1,1 +1,19 @@
-//! Tests of the whole: the real programs, spoken to from outside.
+//! Tests of the whole: the real programs, spoken to from outside. One module a noun; each says what belongs there.
+
+mod admin;
+mod bad_input;
+mod chat_client;
+mod disk_full;
+mod durable;
+mod harness;
+mod join_in_flow;
+mod layers;
+mod limits;
+mod people;
+mod real_clients;
+mod registration;
+mod replay;
+mod rooms;
+mod slow_readers;
+mod talk;
+mod tls;

@@ -1,0 +1,185 @@
+//! What an administrator orders, and how it gets done whether or not the server runs.
+//!
+//! A running server holds the data directory's lock and writes alone, so an order is left in the database for it, and
+//! the answer is waited for. If nobody holds the lock, the order is carried out here, by the same code. Knows `store`
+//! and the log's core.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::log::Core;
+pub use crate::log::{HashText, Order, OrderResult};
+use crate::store::{self, Lock, Reader, StoreError};
+
+/// How long a running server may take to answer. It looks for orders several times a second.
+const PATIENCE: Duration = Duration::from_secs(10);
+const ASK_EVERY: Duration = Duration::from_millis(50);
+/// Less often: whoever holds the lock for a moment could keep a starting server from it.
+const TRY_LOCK_EVERY: Duration = Duration::from_millis(250);
+
+/// Who carried an order out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    RunningServer,
+    Ourselves,
+}
+
+/// An order that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    pub by: By,
+    pub message: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// Not possible, with the reason.
+    #[error("{0}")]
+    Refused(String),
+    #[error(
+        "the running server did not answer within {seconds} seconds; it will do this as soon as it can. Look at its log, \
+         and check with `chatd user list` or `chatd room list`",
+        seconds = PATIENCE.as_secs()
+    )]
+    NoAnswer,
+    #[error("the running server's answer cannot be read; is it of the same version as this program?")]
+    Answer,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Has an order carried out, and waits until it has been.
+pub fn submit(data_dir: &Path, order: &Order) -> Result<Done, AdminError> {
+    match Lock::take(data_dir) {
+        Ok(lock) => ourselves(data_dir, order, None, &lock),
+        Err(StoreError::Locked { .. }) => by_the_server(data_dir, order),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn ourselves(data_dir: &Path, order: &Order, posted: Option<i64>, _lock: &Lock) -> Result<Done, AdminError> {
+    done(By::Ourselves, execute_offline(data_dir, order, posted)?)
+}
+
+fn by_the_server(data_dir: &Path, order: &Order) -> Result<Done, AdminError> {
+    let deadline = Instant::now() + PATIENCE;
+    let body = serde_json::to_string(order).map_err(|_| AdminError::Answer)?;
+    let id = loop {
+        match store::post_order(data_dir, &body, clock::now()) {
+            Ok(id) => break id,
+            // A server that is just starting has the lock before it has made or upgraded the database.
+            Err(StoreError::NotFound { .. } | StoreError::OlderSchema { .. } | StoreError::Busy)
+                if Instant::now() < deadline => {}
+            Err(error) => return Err(error.into()),
+        }
+        thread::sleep(ASK_EVERY);
+    };
+    let reader = Reader::open(data_dir)?;
+    let mut tried = Instant::now();
+    loop {
+        if let Some(result) = reader.order_result(id)? {
+            let result = serde_json::from_str(&result).map_err(|_| AdminError::Answer)?;
+            return done(By::RunningServer, result);
+        }
+        if Instant::now() >= deadline {
+            return Err(AdminError::NoAnswer);
+        }
+        // The lock's holder may end before it reads the order: it was a server that stopped, or a command like this.
+        if tried.elapsed() >= TRY_LOCK_EVERY {
+            tried = Instant::now();
+            if let Ok(lock) = Lock::take(data_dir) {
+                match reader.order_result(id)? {
+                    Some(_) => continue,
+                    None => return ourselves(data_dir, order, Some(id), &lock),
+                }
+            }
+        }
+        thread::sleep(ASK_EVERY);
+    }
+}
+
+fn done(by: By, result: OrderResult) -> Result<Done, AdminError> {
+    if result.ok { Ok(Done { by, message: result.message }) } else { Err(AdminError::Refused(result.message)) }
+}
+
+fn execute_offline(data_dir: &Path, order: &Order, posted: Option<i64>) -> Result<OrderResult, AdminError> {
+    Ok(Core::execute(data_dir, clock::now, posted, order.clone())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Writer;
+
+    fn add(name: &str) -> Order {
+        Order::AddUser { name: name.into(), hash: HashText("$argon2id$x".into()), admin: false, bot: true }
+    }
+
+    #[test]
+    fn an_order_is_readable_and_its_debug_shows_no_hash() {
+        let order = add("alice");
+        let body = serde_json::to_string(&order).unwrap();
+        assert_eq!(body, r#"{"order":"add_user","name":"alice","hash":"$argon2id$x","admin":false,"bot":true}"#);
+        assert_eq!(serde_json::from_str::<Order>(&body).unwrap(), order);
+        assert!(!format!("{order:?}").contains("argon2id"));
+    }
+
+    #[test]
+    fn without_a_server_we_do_it_ourselves() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(submit(dir.path(), &add("alice")).unwrap().by, By::Ourselves);
+        assert_eq!(&*Reader::open(dir.path()).unwrap().accounts().unwrap()[0].name, "alice");
+        let refused = submit(dir.path(), &Order::Disable { name: "bob".into() }).unwrap_err();
+        assert!(refused.to_string().contains("bob"), "{refused}");
+        drop(Lock::take(dir.path()).unwrap());
+    }
+
+    #[test]
+    fn a_running_server_is_asked_and_its_answer_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        let place = dir.path().to_owned();
+        let server = thread::spawn(move || {
+            let _lock = lock;
+            // The database comes a moment after the lock, as in a server that is starting.
+            thread::sleep(ASK_EVERY * 2);
+            let mut writer = Writer::open(&place).unwrap();
+            let mut orders = Vec::new();
+            while orders.len() < 2 {
+                for (id, body) in writer.open_orders().unwrap() {
+                    let ok = orders.is_empty();
+                    orders.push(serde_json::from_str::<Order>(&body).unwrap());
+                    let result = OrderResult { ok, message: "as you say".into() };
+                    let tx = writer.begin().unwrap();
+                    tx.finish_order(id, &serde_json::to_string(&result).unwrap()).unwrap();
+                    tx.commit().unwrap();
+                }
+                thread::sleep(ASK_EVERY);
+            }
+            orders
+        });
+        let done = submit(dir.path(), &add("alice")).unwrap();
+        assert_eq!(done, Done { by: By::RunningServer, message: "as you say".into() });
+        let refused = submit(dir.path(), &add("bob")).unwrap_err();
+        assert!(matches!(refused, AdminError::Refused(reason) if reason == "as you say"));
+        assert_eq!(server.join().unwrap(), [add("alice"), add("bob")]);
+    }
+
+    #[test]
+    fn a_server_that_stops_before_it_reads_the_order_leaves_it_to_us() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Writer::open(dir.path()).unwrap());
+        let lock = Lock::take(dir.path()).unwrap();
+        let server = thread::spawn(move || {
+            thread::sleep(ASK_EVERY * 4);
+            drop(lock);
+        });
+        assert_eq!(submit(dir.path(), &add("alice")).unwrap().by, By::Ourselves);
+        server.join().unwrap();
+        let reader = Reader::open(dir.path()).unwrap();
+        assert_eq!(reader.accounts().unwrap().len(), 1);
+        assert_eq!(reader.open_orders().unwrap(), [], "the next server does not do it again");
+    }
+}

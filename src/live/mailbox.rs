@@ -1,0 +1,132 @@
+//! The one place where a session is woken. A doorbell carries no payload ("room R has grown"): rings merge, and a
+//! session that is slow finds one ring, however much has happened. Answers to what the session itself submitted lie
+//! here too, and passing notes.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::event::{AccountId, EventId, Note, RoomId};
+use crate::room::Refusal;
+
+/// Notes that wait at most; the oldest give way, since a newer state replaces them.
+const NOTES_MAX: usize = 64;
+
+/// What came of something submitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// `None`: everything was as wished already.
+    pub event: Option<EventId>,
+    pub room: Option<RoomId>,
+}
+
+/// The answer to the submission that carried this nonce.
+#[derive(Clone, Debug)]
+pub struct Ack {
+    pub nonce: u64,
+    pub outcome: Result<Receipt, Refusal>,
+}
+
+/// A session's mailbox.
+pub struct Mailbox {
+    /// Unique in this process.
+    pub session: u64,
+    pub account: AccountId,
+    notify: Notify,
+    mail: Mutex<Mail>,
+}
+
+/// What lay in the mailbox.
+#[derive(Default)]
+pub struct Mail {
+    /// Rooms that have grown; each at most once (see [`Bell`]).
+    pub grown: Vec<RoomId>,
+    /// Bounded by what the session has outstanding.
+    pub acks: Vec<Ack>,
+    pub notes: VecDeque<Arc<Note>>,
+    /// The account came into a room or left one.
+    pub rooms_changed: bool,
+    /// The session must end, and why.
+    pub end: Option<Arc<str>>,
+}
+
+impl Mailbox {
+    pub fn new(session: u64, account: AccountId) -> Arc<Mailbox> {
+        Arc::new(Mailbox { session, account, notify: Notify::new(), mail: Mutex::default() })
+    }
+
+    /// Waits until something was put in since the last [`Mailbox::take`]; may wake without reason.
+    pub async fn wait(&self) {
+        self.notify.notified().await;
+    }
+
+    /// Takes everything out.
+    pub fn take(&self) -> Mail {
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Puts an answer in without waking: the ring for what it caused follows, or [`Mailbox::wake`].
+    pub fn ack(&self, ack: Ack) {
+        self.lock().acks.push(ack);
+    }
+
+    pub fn wake(&self) {
+        self.notify.notify_one();
+    }
+
+    pub fn note(&self, note: Arc<Note>) {
+        let mut mail = self.lock();
+        if mail.notes.len() == NOTES_MAX {
+            mail.notes.pop_front();
+        }
+        mail.notes.push_back(note);
+        drop(mail);
+        self.wake();
+    }
+
+    pub fn rooms_changed(&self) {
+        self.lock().rooms_changed = true;
+        self.wake();
+    }
+
+    pub fn end(&self, reason: Arc<str>) {
+        self.lock().end.get_or_insert(reason);
+        self.wake();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Mail> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A room's bell at one session. Rung again before the session has looked, it costs one load.
+pub struct Bell {
+    mailbox: Arc<Mailbox>,
+    room: RoomId,
+    rung: AtomicBool,
+}
+
+impl Bell {
+    pub fn new(mailbox: Arc<Mailbox>, room: RoomId) -> Arc<Bell> {
+        Arc::new(Bell { mailbox, room, rung: AtomicBool::new(false) })
+    }
+
+    pub fn ring(&self) {
+        if self.rung.load(Ordering::Acquire) || self.rung.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.mailbox.lock().grown.push(self.room);
+        self.mailbox.wake();
+    }
+
+    /// To be called before the session looks at the room: what comes after rings again.
+    pub fn heard(&self) {
+        self.rung.store(false, Ordering::Release);
+    }
+
+    pub fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+}

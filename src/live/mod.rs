@@ -1,0 +1,9 @@
+//! What dies with the process: who is connected (roster), how a session is woken (mailbox). Knows events and the
+//! refusals of rooms; nothing of IRC, nothing of the log. All of it is bounded, and no lock is held for longer than
+//! a few moves in memory.
+
+mod mailbox;
+mod roster;
+
+pub use mailbox::{Ack, Bell, Mail, Mailbox, Receipt};
+pub use roster::{Person, Roster};

@@ -1,0 +1,220 @@
+//! Every account as the living server knows it: its sessions, the rooms it is present in, whether it is away.
+//! The accounts themselves are rows; the roster holds one small `Person` for each, so that a name is resolved
+//! without a query.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use crate::event::{AccountId, EventId, Millis, Note, RoomId, Who};
+
+use super::mailbox::Mailbox;
+
+/// An account, alive.
+pub struct Person {
+    pub id: AccountId,
+    pub nick: Arc<str>,
+    admin: AtomicBool,
+    bot: AtomicBool,
+    life: Mutex<Life>,
+}
+
+#[derive(Default)]
+struct Life {
+    sessions: Vec<Session>,
+    rooms: BTreeSet<RoomId>,
+    realname: Option<Arc<str>>,
+    away: Option<Arc<str>>,
+    /// Up to this event everything has been written to some session of the account.
+    seen: EventId,
+    last_active: Millis,
+    online_since: Millis,
+}
+
+struct Session {
+    mailbox: Arc<Mailbox>,
+    away: Option<Arc<str>>,
+}
+
+impl Person {
+    pub fn new(id: AccountId, nick: Arc<str>, admin: bool, bot: bool, seen: EventId) -> Arc<Person> {
+        let life = Life { seen, ..Life::default() };
+        Arc::new(Person { id, nick, admin: admin.into(), bot: bot.into(), life: Mutex::new(life) })
+    }
+
+    pub fn who(&self) -> Who {
+        Who { id: self.id, nick: self.nick.clone() }
+    }
+
+    pub fn is_admin(&self) -> bool {
+        self.admin.load(Ordering::Relaxed)
+    }
+
+    pub fn is_bot(&self) -> bool {
+        self.bot.load(Ordering::Relaxed)
+    }
+
+    pub fn is_online(&self) -> bool {
+        !self.lock().sessions.is_empty()
+    }
+
+    pub fn session_count(&self) -> usize {
+        self.lock().sessions.len()
+    }
+
+    /// Adds a session; true if it is the account's first.
+    pub fn enter(&self, mailbox: Arc<Mailbox>, realname: &Arc<str>, now: Millis) -> bool {
+        let mut life = self.lock();
+        let first = life.sessions.is_empty();
+        life.sessions.push(Session { mailbox, away: None });
+        life.realname = Some(realname.clone());
+        life.last_active = now;
+        if first {
+            life.online_since = now;
+        }
+        first
+    }
+
+    /// Takes a session out; true if it was the last.
+    pub fn leave(&self, session: u64) -> bool {
+        let mut life = self.lock();
+        life.sessions.retain(|other| other.mailbox.session != session);
+        life.sessions.is_empty()
+    }
+
+    pub fn each_session(&self, mut act: impl FnMut(&Arc<Mailbox>)) {
+        for session in &self.lock().sessions {
+            act(&session.mailbox);
+        }
+    }
+
+    pub fn tell(&self, note: &Arc<Note>) {
+        self.each_session(|mailbox| mailbox.note(note.clone()));
+    }
+
+    pub fn end_sessions(&self, reason: &Arc<str>) {
+        self.each_session(|mailbox| mailbox.end(reason.clone()));
+    }
+
+    /// The rooms the account is present in, direct ones included.
+    pub fn rooms(&self) -> Vec<RoomId> {
+        self.lock().rooms.iter().copied().collect()
+    }
+
+    pub fn is_in(&self, room: RoomId) -> bool {
+        self.lock().rooms.contains(&room)
+    }
+
+    /// Sets whether the account is present in a room, and tells its sessions if that is news.
+    pub fn set_in(&self, room: RoomId, inside: bool) {
+        let mut life = self.lock();
+        let news = if inside { life.rooms.insert(room) } else { life.rooms.remove(&room) };
+        if news {
+            life.sessions.iter().for_each(|session| session.mailbox.rooms_changed());
+        }
+    }
+
+    pub fn realname(&self) -> Arc<str> {
+        self.lock().realname.clone().unwrap_or_else(|| self.nick.clone())
+    }
+
+    pub fn set_realname(&self, realname: Arc<str>) {
+        self.lock().realname = Some(realname);
+    }
+
+    /// The account is away when every session of it is.
+    pub fn away(&self) -> Option<Arc<str>> {
+        self.lock().away.clone()
+    }
+
+    /// Sets one session's state; what the account's became, if that changed.
+    pub fn set_away(&self, session: u64, message: Option<Arc<str>>) -> Option<Option<Arc<str>>> {
+        let mut life = self.lock();
+        if let Some(mine) = life.sessions.iter_mut().find(|other| other.mailbox.session == session) {
+            mine.away = message.clone();
+        }
+        let all = life.sessions.iter().all(|other| other.away.is_some());
+        let now = if all && !life.sessions.is_empty() {
+            message.or_else(|| life.sessions.last().and_then(|other| other.away.clone()))
+        } else {
+            None
+        };
+        let changed = life.away != now;
+        life.away = now.clone();
+        changed.then_some(now)
+    }
+
+    pub fn seen(&self) -> EventId {
+        self.lock().seen
+    }
+
+    pub fn saw(&self, up_to: EventId) {
+        let mut life = self.lock();
+        life.seen = life.seen.max(up_to);
+    }
+
+    pub fn active(&self, now: Millis) {
+        self.lock().last_active = now;
+    }
+
+    /// When it last said something, and since when it has been online.
+    pub fn times(&self) -> (Millis, Millis) {
+        let life = self.lock();
+        (life.last_active, life.online_since)
+    }
+
+    pub fn set_flags(&self, admin: bool, bot: bool) {
+        self.admin.store(admin, Ordering::Relaxed);
+        self.bot.store(bot, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All accounts by id and by the key of their name. Grows with the accounts, which administrators make.
+#[derive(Default)]
+pub struct Roster {
+    people: RwLock<People>,
+}
+
+#[derive(Default)]
+struct People {
+    by_id: HashMap<AccountId, Arc<Person>>,
+    by_key: HashMap<String, Arc<Person>>,
+}
+
+impl Roster {
+    pub fn add(&self, key: &str, person: Arc<Person>) {
+        let mut people = self.people.write().unwrap_or_else(PoisonError::into_inner);
+        people.by_id.insert(person.id, person.clone());
+        people.by_key.insert(key.to_owned(), person);
+    }
+
+    pub fn remove(&self, id: AccountId) -> Option<Arc<Person>> {
+        let mut people = self.people.write().unwrap_or_else(PoisonError::into_inner);
+        people.by_key.retain(|_, person| person.id != id);
+        people.by_id.remove(&id)
+    }
+
+    pub fn by_id(&self, id: AccountId) -> Option<Arc<Person>> {
+        self.people.read().unwrap_or_else(PoisonError::into_inner).by_id.get(&id).cloned()
+    }
+
+    /// By the comparison form of a name (`AccountName::key`).
+    pub fn by_key(&self, key: &str) -> Option<Arc<Person>> {
+        self.people.read().unwrap_or_else(PoisonError::into_inner).by_key.get(key).cloned()
+    }
+
+    pub fn everyone(&self) -> Vec<Arc<Person>> {
+        self.people.read().unwrap_or_else(PoisonError::into_inner).by_id.values().cloned().collect()
+    }
+
+    /// Those with a session.
+    pub fn online(&self) -> Vec<Arc<Person>> {
+        let mut online = self.everyone();
+        online.retain(|person| person.is_online());
+        online
+    }
+}

@@ -1,0 +1,147 @@
+//! The log without threads: takes intents, decides them in order, stores what follows in one transaction, and says
+//! what is to be made visible. If the transaction fails, nothing has happened, and every intent is answered so.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::event::{AccountId, EventId, RoomId, Who};
+use crate::live::{Person, Receipt, Roster};
+use crate::room::{Refusal, RoomState};
+use crate::store::{StoreError, Writer};
+
+use super::directory::Directory;
+use super::orders::{Order, OrderResult};
+use super::tail::{Entry, Room};
+use super::world::{Batch, Fault, Intent, World};
+
+/// What the log needs to know of the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Rooms that a new account is put into: name and comparison form.
+    pub auto_join: Vec<(Arc<str>, String)>,
+    /// Whether everybody may make rooms, or administrators alone.
+    pub everyone_creates: bool,
+    pub rooms_per_account: usize,
+    /// All tails together, in bytes.
+    pub tail_memory: usize,
+}
+
+/// Committed, not yet visible.
+pub struct Commit {
+    /// One answer for each intent, in order.
+    pub outcomes: Vec<Result<Receipt, Refusal>>,
+    pub growth: Vec<Growth>,
+    pub effects: Vec<Effect>,
+    /// The newest event of all.
+    pub last: EventId,
+}
+
+/// What one room gained.
+pub struct Growth {
+    pub room: Arc<Room>,
+    pub entries: Vec<Arc<Entry>>,
+    /// The state after them, if it changed.
+    pub state: Option<Arc<RoomState>>,
+}
+
+/// What else follows for the living server.
+pub enum Effect {
+    RoomLoaded { key: String, room: Arc<Room> },
+    RoomGone { room: Arc<Room> },
+    Present { account: AccountId, room: RoomId, inside: bool },
+    Invited { target: AccountId, by: Who, room: Arc<str> },
+    Account { key: String, person: Arc<Person> },
+    AccountGone { account: AccountId },
+    EndSessions { account: AccountId, reason: Arc<str> },
+    /// The store changed below the room's tail.
+    Forget { room: Arc<Room> },
+}
+
+pub struct Core {
+    store: Writer,
+    world: World,
+    clock: Clock,
+}
+
+impl Core {
+    /// Loads what is needed to decide: all channels with their members, and fills the directory and the roster.
+    /// The caller holds the data directory's lock.
+    pub fn open(
+        store: Writer,
+        clock: Clock,
+        settings: Settings,
+        directory: &Directory,
+        roster: &Roster,
+    ) -> Result<Core, StoreError> {
+        let world = World::load(&store, settings, directory, roster)?;
+        Ok(Core { store, world, clock })
+    }
+
+    /// The newest event stored.
+    pub fn last_event(&self) -> EventId {
+        self.world.last_event()
+    }
+
+    /// Decides and stores a group of intents, durably, or none of them.
+    pub fn commit(&mut self, intents: &[Intent]) -> Commit {
+        let mut batch = Batch::new((self.clock)());
+        match Self::attempt(&mut self.store, &mut self.world, &mut batch, intents) {
+            Ok(outcomes) => {
+                let (growth, effects) = self.world.publish(batch);
+                Commit { outcomes, growth, effects, last: self.world.last_event() }
+            }
+            Err(error) => {
+                tracing::error!(%error, intents = intents.len(), "a group could not be stored; its senders are told");
+                self.world.undo(batch);
+                let refusal = Refusal::NotStored(format!("Not stored: {error}").into());
+                Commit {
+                    outcomes: vec![Err(refusal); intents.len()],
+                    growth: Vec::new(),
+                    effects: Vec::new(),
+                    last: self.world.last_event(),
+                }
+            }
+        }
+    }
+
+    /// Carries out one order; for the command line, when no server runs. The caller holds the lock.
+    pub fn execute(data_dir: &Path, clock: Clock, row: Option<i64>, order: Order) -> Result<OrderResult, StoreError> {
+        let settings =
+            Settings { auto_join: Vec::new(), everyone_creates: true, rooms_per_account: usize::MAX, tail_memory: 0 };
+        let store = Writer::open(data_dir)?;
+        let mut core = Core::open(store, clock, settings, &Directory::default(), &Roster::default())?;
+        let mut batch = Batch::new((core.clock)());
+        let tx = core.store.begin()?;
+        let result = core.world.order(&tx, &mut batch, &order)?;
+        if let Some(row) = row {
+            tx.finish_order(row, &result.to_json())?;
+        }
+        tx.commit()?;
+        Ok(result)
+    }
+
+    /// Moves what the write-ahead log holds into the database proper; for an orderly end.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        self.store.checkpoint()
+    }
+
+    fn attempt(
+        store: &mut Writer,
+        world: &mut World,
+        batch: &mut Batch,
+        intents: &[Intent],
+    ) -> Result<Vec<Result<Receipt, Refusal>>, StoreError> {
+        let tx = store.begin()?;
+        let mut outcomes = Vec::with_capacity(intents.len());
+        for intent in intents {
+            outcomes.push(match world.execute(&tx, batch, intent) {
+                Ok(receipt) => Ok(receipt),
+                Err(Fault::Refused(refusal)) => Err(refusal),
+                Err(Fault::Store(error)) => return Err(error),
+            });
+        }
+        tx.commit()?;
+        Ok(outcomes)
+    }
+}

@@ -1,0 +1,21 @@
+//! The only place that makes order. A room is a log; one writer thread decides, stores and commits in groups; what is
+//! committed appears in the rooms' tails, and then the bells ring. Readers are cursors over those tails, and over the
+//! store below them. Knows events, rooms, the store and who is alive; nothing of sessions or of IRC's lines.
+
+mod core;
+mod cursor;
+mod directory;
+mod orders;
+mod readers;
+mod tail;
+mod world;
+mod writer;
+
+pub use self::core::{Commit, Core, Effect, Growth, Settings};
+pub use cursor::{Cursor, CursorError};
+pub use directory::Directory;
+pub use orders::{HashText, Order, OrderResult};
+pub use readers::Readers;
+pub use tail::{ENCODINGS, Entry, Page, Room, Snapshot, TailBudget};
+pub use world::Intent;
+pub use writer::{Log, LogClosed, Reply, Running};

@@ -1,0 +1,236 @@
+//! A room in memory: its newest entries, its state at their end, and the bells of who reads it. Shared by all readers;
+//! nothing here is per reader but a bell. What falls out of the tail is read from the store.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+
+use crate::event::{Body, Event, EventId, RoomId, RoomKind, Seq};
+use crate::live::Bell;
+use crate::room::RoomState;
+
+/// Entries a tail keeps at most, and at least while memory is short.
+const ENTRIES_MAX: usize = 1024;
+const ENTRIES_MIN: usize = 64;
+/// Bytes (estimated) a tail keeps at most.
+const BYTES_MAX: usize = 1024 * 1024;
+
+/// How many ways there are to encode one entry: one for each set of capabilities that matters to it.
+pub const ENCODINGS: usize = 16;
+
+/// An event in a log, with its encodings, each made by the first reader who needs it.
+pub struct Entry {
+    pub event: Event,
+    encodings: OnceLock<Box<[OnceLock<Box<[u8]>>; ENCODINGS]>>,
+}
+
+impl Entry {
+    pub fn new(event: Event) -> Arc<Entry> {
+        Arc::new(Entry { event, encodings: OnceLock::new() })
+    }
+
+    /// The encoding in `slot` (below [`ENCODINGS`]), made by `encode` the first time.
+    pub fn encoding(&self, slot: usize, encode: impl FnOnce() -> Vec<u8>) -> &[u8] {
+        let slots = self.encodings.get_or_init(Box::default);
+        slots[slot % ENCODINGS].get_or_init(|| encode().into_boxed_slice())
+    }
+
+    /// A generous guess at what it occupies, encodings included.
+    fn weight(&self) -> usize {
+        let text = match &self.event.body {
+            Body::Said { text, tags, .. } => text.len() + tags.len(),
+            Body::Topic { text } => text.len(),
+            _ => 0,
+        };
+        900 + 3 * text
+    }
+}
+
+/// All tails together stay below this, but for the few entries that each keeps at least.
+pub struct TailBudget {
+    used: AtomicUsize,
+    max: usize,
+}
+
+impl TailBudget {
+    pub fn new(max: usize) -> Arc<TailBudget> {
+        Arc::new(TailBudget { used: AtomicUsize::new(0), max })
+    }
+
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+/// A room's state and the place in its log at which it is true.
+#[derive(Clone)]
+pub struct Snapshot {
+    pub state: Arc<RoomState>,
+    pub head: Seq,
+}
+
+/// What [`Room::read`] finds at a place.
+pub enum Page {
+    /// Nothing yet: the place is beyond the head.
+    End,
+    Entries(Vec<Arc<Entry>>),
+    /// The place is below the tail: the store has it, up to (not including) this place.
+    Below(Seq),
+}
+
+pub struct Room {
+    pub id: RoomId,
+    pub kind: RoomKind,
+    budget: Arc<TailBudget>,
+    tail: RwLock<Tail>,
+    bells: Mutex<Vec<Arc<Bell>>>,
+}
+
+struct Tail {
+    state: Arc<RoomState>,
+    head: Seq,
+    entries: VecDeque<Arc<Entry>>,
+    weight: usize,
+    removed: bool,
+}
+
+impl Room {
+    pub fn new(state: Arc<RoomState>, head: Seq, budget: Arc<TailBudget>) -> Arc<Room> {
+        let (id, kind) = (state.id, state.kind);
+        let tail = Tail { state, head, entries: VecDeque::new(), weight: 0, removed: false };
+        Arc::new(Room { id, kind, budget, tail: RwLock::new(tail), bells: Mutex::default() })
+    }
+
+    pub fn name(&self) -> Arc<str> {
+        self.read_tail().state.name.clone()
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        let tail = self.read_tail();
+        Snapshot { state: tail.state.clone(), head: tail.head }
+    }
+
+    /// Whether an administrator took the room away.
+    pub fn is_removed(&self) -> bool {
+        self.read_tail().removed
+    }
+
+    /// At most `limit` entries from place `from` on.
+    pub fn read(&self, from: Seq, limit: usize) -> Page {
+        let tail = self.read_tail();
+        if from > tail.head {
+            return Page::End;
+        }
+        let first = tail.head + 1 - tail.entries.len() as Seq;
+        if from < first {
+            return Page::Below(first);
+        }
+        let skip = (from - first) as usize;
+        Page::Entries(tail.entries.iter().skip(skip).take(limit).cloned().collect())
+    }
+
+    /// The place of the first entry after this event, if the tail reaches down to it.
+    pub fn after(&self, event: EventId) -> Option<Seq> {
+        let tail = self.read_tail();
+        let first = tail.head + 1 - tail.entries.len() as Seq;
+        let at = tail.entries.partition_point(|entry| entry.event.id <= event);
+        (at > 0 || first == 1).then_some(first + at as Seq)
+    }
+
+    /// The newest `wanted` lines that people said up to `head`, if the tail has them all.
+    pub fn recent_spoken(&self, head: Seq, wanted: usize) -> Option<Vec<Arc<Entry>>> {
+        let tail = self.read_tail();
+        let first = tail.head + 1 - tail.entries.len() as Seq;
+        let until = (head + 1).saturating_sub(first) as usize;
+        let spoken = tail.entries.iter().take(until).rev().filter(|entry| entry.event.kind().is_spoken());
+        let mut recent: Vec<Arc<Entry>> = spoken.take(wanted).cloned().collect();
+        recent.reverse();
+        (recent.len() == wanted || first == 1).then_some(recent)
+    }
+
+    /// The entry of an event that is in the tail.
+    pub fn entry(&self, event: EventId) -> Option<Arc<Entry>> {
+        let tail = self.read_tail();
+        let at = tail.entries.partition_point(|entry| entry.event.id < event);
+        tail.entries.get(at).filter(|entry| entry.event.id == event).cloned()
+    }
+
+    /// Makes committed entries visible, together with the state after them. Does not ring.
+    pub(super) fn grow(&self, entries: Vec<Arc<Entry>>, state: Option<Arc<RoomState>>) {
+        let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
+        let before = tail.weight;
+        tail.head += entries.len() as Seq;
+        tail.weight += entries.iter().map(|entry| entry.weight()).sum::<usize>();
+        tail.entries.extend(entries);
+        if let Some(state) = state {
+            tail.state = state;
+        }
+        let short = self.budget.used() + (tail.weight - before) > self.budget.max;
+        let keep = if short { ENTRIES_MIN } else { ENTRIES_MAX };
+        let mut dropped = Vec::new();
+        while tail.entries.len() > keep || (tail.weight > BYTES_MAX && tail.entries.len() > ENTRIES_MIN) {
+            let Some(oldest) = tail.entries.pop_front() else { break };
+            tail.weight -= oldest.weight();
+            dropped.push(oldest);
+        }
+        if tail.weight >= before {
+            self.budget.used.fetch_add(tail.weight - before, Ordering::Relaxed);
+        } else {
+            self.budget.used.fetch_sub(before - tail.weight, Ordering::Relaxed);
+        }
+        drop(tail);
+        drop(dropped);
+    }
+
+    /// Forgets the kept entries: the store has changed below them (a redaction, retention).
+    pub(super) fn forget_entries(&self) {
+        let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
+        self.budget.used.fetch_sub(tail.weight, Ordering::Relaxed);
+        tail.weight = 0;
+        tail.entries.clear();
+    }
+
+    pub(super) fn mark_removed(&self) {
+        self.tail.write().unwrap_or_else(PoisonError::into_inner).removed = true;
+    }
+
+    pub(super) fn ring(&self) {
+        for bell in self.lock_bells().iter() {
+            bell.ring();
+        }
+    }
+
+    /// Hangs a bell; from now on growth rings it. To be done before the first look at the room.
+    pub fn attach(&self, bell: Arc<Bell>) {
+        self.lock_bells().push(bell);
+    }
+
+    pub fn detach(&self, bell: &Arc<Bell>) {
+        let mut bells = self.lock_bells();
+        if let Some(at) = bells.iter().position(|other| Arc::ptr_eq(other, bell)) {
+            bells.swap_remove(at);
+        }
+    }
+
+    /// Calls `act` with every session that reads the room.
+    pub fn each_reader(&self, mut act: impl FnMut(&Arc<crate::live::Mailbox>)) {
+        for bell in self.lock_bells().iter() {
+            act(bell.mailbox());
+        }
+    }
+
+    fn read_tail(&self) -> std::sync::RwLockReadGuard<'_, Tail> {
+        self.tail.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_bells(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Bell>>> {
+        self.bells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let tail = self.tail.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.budget.used.fetch_sub(tail.weight, Ordering::Relaxed);
+    }
+}

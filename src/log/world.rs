@@ -1,0 +1,582 @@
+//! All rooms as the writer sees them, ahead of everybody else by the group it is working on. `execute` decides one
+//! intent on them and writes what follows into the open transaction; `undo` takes a whole group back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::event::{AccountId, Body, Event, EventId, Millis, RoomId, RoomKind, Seq, Speech, Who};
+use crate::live::{Person, Receipt, Roster};
+use crate::room::{self, Actor, Member, Modes, Refusal, RoomState, Topic, Wish};
+use crate::store::{MemberRow, RoomRow, StoreError, TopicRow, Tx, Writer};
+
+use super::core::{Effect, Growth, Settings};
+use super::directory::Directory;
+use super::orders::{Order, OrderResult};
+use super::tail::{Entry, Room, TailBudget};
+
+/// What a session, a timer or an administrator wants of the log.
+#[derive(Clone)]
+pub enum Intent {
+    /// Anything in a room that is there.
+    InRoom { room: RoomId, actor: Actor, wish: Wish },
+    /// Enter a room by name; it is made if it is not there.
+    Enter { name: Arc<str>, key: String, actor: Actor, realname: Arc<str>, word: Option<String> },
+    /// Say something to another account.
+    Direct { actor: Actor, to: Who, speech: Speech, text: Arc<str>, tags: Arc<str> },
+    /// A session begins. `hash` is what its password was checked against: if that is no longer so, it is refused.
+    Online { actor: Actor, realname: Arc<str>, hash: Arc<str> },
+    /// A session has ended (grace included), and had been written everything up to `seen`.
+    Offline { who: Who, reason: Arc<str>, seen: EventId },
+    /// A stronger hash of the same password, put in place of `old`.
+    Rehash { account: AccountId, old: Arc<str>, new: Arc<str> },
+    /// What an administrator ordered; with the row of the order, if there is one, for the answer.
+    Order { row: Option<i64>, order: Order },
+    /// An order that nobody understands; its row gets this answer.
+    Unknown { row: i64, result: OrderResult },
+    /// Delete what is older than `before`, in each room at most `limit` entries.
+    Prune { before: Millis, limit: usize },
+}
+
+pub(super) enum Fault {
+    Refused(Refusal),
+    Store(StoreError),
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Fault {
+        Fault::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Fault {
+        Fault::Store(error)
+    }
+}
+
+pub(super) struct World {
+    rooms: HashMap<RoomId, Slot>,
+    by_key: HashMap<String, RoomId>,
+    online: HashMap<AccountId, u32>,
+    last_event: EventId,
+    last_time: Millis,
+    pub(super) settings: Settings,
+    budget: Arc<TailBudget>,
+}
+
+struct Slot {
+    room: Arc<Room>,
+    key: String,
+    state: Arc<RoomState>,
+    head: Seq,
+    /// Members seem present in the tables who cannot be: the server ended without their QUIT. The state has it right
+    /// already; the log will, with the room's next event.
+    needs_reset: bool,
+}
+
+/// One group in the making, with what it takes to undo it.
+pub(super) struct Batch {
+    now: Millis,
+    growth: Vec<Growth>,
+    growth_of: HashMap<RoomId, usize>,
+    pub(super) effects: Vec<Effect>,
+    rooms_before: HashMap<RoomId, (Arc<RoomState>, Seq, bool)>,
+    rooms_new: Vec<RoomId>,
+    rooms_gone: Vec<Slot>,
+    online_before: HashMap<AccountId, u32>,
+    counters_before: Option<(EventId, Millis)>,
+}
+
+impl Batch {
+    pub(super) fn new(now: Millis) -> Batch {
+        Batch {
+            now,
+            growth: Vec::new(),
+            growth_of: HashMap::new(),
+            effects: Vec::new(),
+            rooms_before: HashMap::new(),
+            rooms_new: Vec::new(),
+            rooms_gone: Vec::new(),
+            online_before: HashMap::new(),
+            counters_before: None,
+        }
+    }
+
+    pub(super) fn now(&self) -> Millis {
+        self.now
+    }
+}
+
+impl World {
+    pub(super) fn load(
+        store: &Writer,
+        settings: Settings,
+        directory: &Directory,
+        roster: &Roster,
+    ) -> Result<World, StoreError> {
+        let budget = TailBudget::new(settings.tail_memory);
+        let last_event = EventId(store.next_event_id()?.0 - 1);
+        let mut world = World {
+            rooms: HashMap::new(),
+            by_key: HashMap::new(),
+            online: HashMap::new(),
+            last_event,
+            last_time: store.last_time()?,
+            settings,
+            budget,
+        };
+        for row in store.rooms()? {
+            let slot = world.slot(&row, store.members(row.id)?, store.invited(row.id)?, store.head(row.id)?);
+            directory.add(&slot.key, slot.room.clone());
+            world.put(slot);
+        }
+        for row in store.accounts()? {
+            if !row.removed {
+                roster.add(&row.key, Person::new(row.id, row.name.clone(), row.admin, row.bot, row.seen));
+            }
+        }
+        Ok(world)
+    }
+
+    pub(super) fn last_event(&self) -> EventId {
+        self.last_event
+    }
+
+    /// The batch is committed: what is to be shown of it.
+    pub(super) fn publish(&mut self, batch: Batch) -> (Vec<Growth>, Vec<Effect>) {
+        let mut growth = batch.growth;
+        for grown in &mut growth {
+            let Some(slot) = self.rooms.get(&grown.room.id) else { continue };
+            let news = batch.rooms_before.get(&grown.room.id).is_none_or(|before| !Arc::ptr_eq(&before.0, &slot.state));
+            grown.state = news.then(|| slot.state.clone());
+        }
+        (growth, batch.effects)
+    }
+
+    /// The batch came to nothing.
+    pub(super) fn undo(&mut self, batch: Batch) {
+        for slot in batch.rooms_gone {
+            self.put(slot);
+        }
+        for (id, (state, head, needs_reset)) in batch.rooms_before {
+            if let Some(slot) = self.rooms.get_mut(&id) {
+                (slot.state, slot.head, slot.needs_reset) = (state, head, needs_reset);
+            }
+        }
+        for id in batch.rooms_new {
+            self.take(id);
+        }
+        self.online.extend(batch.online_before);
+        if let Some(counters) = batch.counters_before {
+            (self.last_event, self.last_time) = counters;
+        }
+    }
+
+    pub(super) fn execute(&mut self, tx: &Tx<'_>, batch: &mut Batch, intent: &Intent) -> Result<Receipt, Fault> {
+        match intent {
+            Intent::InRoom { room, actor, wish } => self.in_room(tx, batch, *room, actor, wish),
+            Intent::Enter { name, key, actor, realname, word } => {
+                let wish = Wish::Join { realname: realname.clone(), key: word.clone(), forced: false };
+                self.enter(tx, batch, name, key, actor, &wish)
+            }
+            Intent::Direct { actor, to, speech, text, tags } => {
+                let room = self.direct_room(tx, batch, &actor.who, to)?;
+                let wish =
+                    Wish::Say { speech: *speech, to: Some(to.clone()), text: text.clone(), tags: tags.clone() };
+                self.in_room(tx, batch, room, actor, &wish)
+            }
+            Intent::Online { actor, realname, hash } => self.online(tx, batch, actor, realname, hash),
+            Intent::Offline { who, reason, seen } => self.offline(tx, batch, who, reason, *seen),
+            Intent::Rehash { account, old, new } => {
+                if let Some(mut row) = tx.account(*account)?
+                    && row.hash.as_str() == &**old
+                {
+                    row.hash = new.to_string().into();
+                    tx.update_account(&row)?;
+                }
+                Ok(Receipt { event: None, room: None })
+            }
+            Intent::Order { row, order } => {
+                let result = self.order(tx, batch, order)?;
+                if let Some(row) = row {
+                    tx.finish_order(*row, &result.to_json())?;
+                }
+                match result.ok {
+                    true => Ok(Receipt { event: None, room: None }),
+                    false => Err(Fault::Refused(Refusal::NotStored(result.message.into()))),
+                }
+            }
+            Intent::Unknown { row, result } => {
+                tx.finish_order(*row, &result.to_json())?;
+                Ok(Receipt { event: None, room: None })
+            }
+            Intent::Prune { before, limit } => {
+                let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+                for id in rooms {
+                    if tx.prune(id, *before, *limit)? > 0
+                        && let Some(slot) = self.rooms.get(&id)
+                    {
+                        batch.effects.push(Effect::Forget { room: slot.room.clone() });
+                    }
+                }
+                Ok(Receipt { event: None, room: None })
+            }
+        }
+    }
+
+    /// Decides a wish on a room and writes what follows.
+    fn in_room(
+        &mut self,
+        tx: &Tx<'_>,
+        batch: &mut Batch,
+        id: RoomId,
+        actor: &Actor,
+        wish: &Wish,
+    ) -> Result<Receipt, Fault> {
+        self.reset_if_needed(tx, batch, id)?;
+        let slot = self.rooms.get(&id).ok_or(Refusal::NoSuchRoom)?;
+        let mut receipt = Receipt { event: None, room: Some(id) };
+        for body in room::decide(&slot.state, actor, wish)? {
+            receipt.event = Some(self.append(tx, batch, Some(actor.who.clone()), body, &[id])?);
+        }
+        Ok(receipt)
+    }
+
+    pub(super) fn enter(
+        &mut self,
+        tx: &Tx<'_>,
+        batch: &mut Batch,
+        name: &Arc<str>,
+        key: &str,
+        actor: &Actor,
+        wish: &Wish,
+    ) -> Result<Receipt, Fault> {
+        let forced = matches!(wish, Wish::Join { forced: true, .. });
+        let known = self.by_key.get(key).copied();
+        let member = known.and_then(|id| self.rooms.get(&id)).is_some_and(|s| s.state.member(actor.who.id).is_some());
+        if !forced && !member {
+            let inside = tx.rooms_of(actor.who.id)?.iter().filter(|row| row.kind == RoomKind::Channel).count();
+            if inside >= self.settings.rooms_per_account {
+                return Err(Refusal::TooManyRooms.into());
+            }
+        }
+        let id = match known {
+            Some(id) => id,
+            None if forced || actor.admin || self.settings.everyone_creates => {
+                // A room that the server makes for everybody belongs to nobody: administrators look after it.
+                self.create(tx, batch, name, key, Some(&actor.who).filter(|_| !forced))?
+            }
+            None => return Err(Refusal::RoomCreation.into()),
+        };
+        self.in_room(tx, batch, id, actor, wish)
+    }
+
+    /// Makes a channel that is not there yet.
+    pub(super) fn create(
+        &mut self,
+        tx: &Tx<'_>,
+        batch: &mut Batch,
+        name: &Arc<str>,
+        key: &str,
+        founder: Option<&Who>,
+    ) -> Result<RoomId, StoreError> {
+        const MODES: &str = "+nt";
+        let id = tx.create_room(RoomKind::Channel, name, key, MODES, founder.map(|who| who.id), batch.now)?;
+        self.add_new(batch, RoomState::empty(id, RoomKind::Channel, name.clone()), key);
+        self.append(tx, batch, founder.cloned(), Body::Created { modes: MODES.into() }, &[id])?;
+        Ok(id)
+    }
+
+    fn direct_room(&mut self, tx: &Tx<'_>, batch: &mut Batch, a: &Who, b: &Who) -> Result<RoomId, StoreError> {
+        let (low, high) = if a.id <= b.id { (a, b) } else { (b, a) };
+        let key = format!("direct:{}:{}", low.id.0, high.id.0);
+        if let Some(id) = self.by_key.get(&key) {
+            return Ok(*id);
+        }
+        if let Some(row) = tx.room_by_key(&key)? {
+            self.load_room(tx, batch, &row)?;
+            return Ok(row.id);
+        }
+        let name: Arc<str> = format!("{},{}", low.nick, high.nick).into();
+        let id = tx.create_room(RoomKind::Direct, &name, &key, "+", None, batch.now)?;
+        self.add_new(batch, RoomState::empty(id, RoomKind::Direct, name), &key);
+        Ok(id)
+    }
+
+    fn online(
+        &mut self,
+        tx: &Tx<'_>,
+        batch: &mut Batch,
+        actor: &Actor,
+        realname: &Arc<str>,
+        hash: &Arc<str>,
+    ) -> Result<Receipt, Fault> {
+        let account = actor.who.id;
+        let row = tx.account(account)?.filter(|row| !row.disabled && !row.removed);
+        let Some(row) = row.filter(|row| row.hash.as_str() == &**hash) else {
+            return Err(Refusal::NotStored("The account has just been changed; log in again".into()).into());
+        };
+        let sessions = self.online.get(&account).copied().unwrap_or(0);
+        batch.online_before.entry(account).or_insert(sessions);
+        self.online.insert(account, sessions + 1);
+        if sessions > 0 {
+            return Ok(Receipt { event: None, room: None });
+        }
+        let wish = Wish::Join { realname: realname.clone(), key: None, forced: true };
+        for room in tx.rooms_of(account)? {
+            if !self.rooms.contains_key(&room.id) {
+                self.load_room(tx, batch, &room)?;
+            }
+            match room.kind {
+                RoomKind::Channel => {
+                    self.in_room(tx, batch, room.id, actor, &wish)?;
+                }
+                RoomKind::Direct => batch.effects.push(Effect::Present { account, room: room.id, inside: true }),
+            }
+        }
+        if row.last_seen.is_none() {
+            for (name, key) in self.settings.auto_join.clone() {
+                self.enter(tx, batch, &name, &key, actor, &wish)?;
+            }
+        }
+        tx.set_seen(account, row.seen, batch.now)?;
+        Ok(Receipt { event: None, room: None })
+    }
+
+    fn offline(
+        &mut self,
+        tx: &Tx<'_>,
+        batch: &mut Batch,
+        who: &Who,
+        reason: &Arc<str>,
+        seen: EventId,
+    ) -> Result<Receipt, Fault> {
+        let sessions = self.online.get(&who.id).copied().unwrap_or(0);
+        batch.online_before.entry(who.id).or_insert(sessions);
+        self.online.insert(who.id, sessions.saturating_sub(1));
+        if sessions > 1 {
+            return Ok(Receipt { event: None, room: None });
+        }
+        let rooms: Vec<RoomId> = tx
+            .rooms_of(who.id)?
+            .iter()
+            .filter(|row| row.kind == RoomKind::Channel)
+            .filter(|row| {
+                let member = self.rooms.get(&row.id).and_then(|slot| slot.state.member(who.id));
+                member.is_some_and(|member| member.present)
+            })
+            .map(|row| row.id)
+            .collect();
+        let event = match rooms.is_empty() {
+            true => None,
+            false => {
+                Some(self.append(tx, batch, Some(who.clone()), Body::Quit { reason: reason.clone() }, &rooms)?)
+            }
+        };
+        tx.set_seen(who.id, seen, batch.now)?;
+        Ok(Receipt { event, room: None })
+    }
+
+    /// Puts an event into the transaction, into the rooms' logs and states, and into the tables that mirror them.
+    pub(super) fn append(
+        &mut self,
+        tx: &Tx<'_>,
+        batch: &mut Batch,
+        actor: Option<Who>,
+        body: Body,
+        rooms: &[RoomId],
+    ) -> Result<EventId, StoreError> {
+        batch.counters_before.get_or_insert((self.last_event, self.last_time));
+        let id = EventId(self.last_event.0 + 1);
+        let time = batch.now.max(self.last_time);
+        (self.last_event, self.last_time) = (id, time);
+        let entry = Entry::new(Event { id, time, actor, body });
+        let places: smallvec::SmallVec<[(RoomId, Seq); 1]> =
+            rooms.iter().filter_map(|room| self.rooms.get(room).map(|slot| (*room, slot.head + 1))).collect();
+        tx.append(&entry.event, &places)?;
+        for (room, seq) in places {
+            let Some(slot) = self.rooms.get_mut(&room) else { continue };
+            let before = (&slot.state, slot.head, slot.needs_reset);
+            batch.rooms_before.entry(room).or_insert_with(|| (before.0.clone(), before.1, before.2));
+            slot.head = seq;
+            if RoomState::concerns(&entry.event, slot.room.kind) {
+                apply(tx, slot, seq, &entry.event, &mut batch.effects)?;
+            }
+            let at = *batch.growth_of.entry(room).or_insert_with(|| {
+                batch.growth.push(Growth { room: slot.room.clone(), entries: Vec::new(), state: None });
+                batch.growth.len() - 1
+            });
+            batch.growth[at].entries.push(entry.clone());
+        }
+        Ok(id)
+    }
+
+    fn reset_if_needed(&mut self, tx: &Tx<'_>, batch: &mut Batch, id: RoomId) -> Result<(), StoreError> {
+        if self.rooms.get(&id).is_some_and(|slot| slot.needs_reset) {
+            self.append(tx, batch, None, Body::Reset, &[id])?;
+            if let Some(slot) = self.rooms.get_mut(&id) {
+                slot.needs_reset = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets a channel in this batch; the caller deletes its rows.
+    pub(super) fn drop_room(&mut self, batch: &mut Batch, id: RoomId) {
+        if let Some(slot) = self.take(id) {
+            batch.effects.push(Effect::RoomGone { room: slot.room.clone() });
+            batch.rooms_gone.push(slot);
+        }
+    }
+
+    pub(super) fn room_by_key(&self, key: &str) -> Option<(RoomId, &RoomState)> {
+        let id = self.by_key.get(key)?;
+        self.rooms.get(id).map(|slot| (*id, &*slot.state))
+    }
+
+    fn load_room(&mut self, tx: &Tx<'_>, batch: &mut Batch, row: &RoomRow) -> Result<(), StoreError> {
+        let slot = self.slot(row, tx.members(row.id)?, tx.invited(row.id)?, tx.head(row.id)?);
+        batch.effects.push(Effect::RoomLoaded { key: slot.key.clone(), room: slot.room.clone() });
+        // Undone or not: loading changes nothing, but an effect that is undone would leave it unpublished.
+        batch.rooms_new.push(row.id);
+        self.put(slot);
+        Ok(())
+    }
+
+    fn slot(&self, row: &RoomRow, members: Vec<MemberRow>, invited: Vec<AccountId>, head: Seq) -> Slot {
+        let mut state = RoomState::empty(row.id, row.kind, row.name.clone());
+        room::fold_modes(&mut state, &row.modes);
+        state.topic =
+            row.topic.as_ref().map(|t| Topic { text: t.text.clone(), by: t.by.clone(), at: t.at });
+        state.founder = row.founder;
+        state.created = row.created;
+        let needs_reset = members.iter().any(|member| member.present);
+        state.members = members
+            .into_iter()
+            .map(|m| (m.account, Member { nick: m.nick, op: m.op, voice: m.voice, present: false, joined: m.joined }))
+            .collect();
+        state.invited = invited.into_iter().collect();
+        let state = Arc::new(state);
+        let room = Room::new(state.clone(), head, self.budget.clone());
+        Slot { room, key: row.key.clone(), state, head, needs_reset }
+    }
+
+    fn add_new(&mut self, batch: &mut Batch, state: RoomState, key: &str) {
+        let state = Arc::new(state);
+        let room = Room::new(state.clone(), 0, self.budget.clone());
+        batch.effects.push(Effect::RoomLoaded { key: key.to_owned(), room: room.clone() });
+        batch.rooms_new.push(state.id);
+        self.put(Slot { room, key: key.to_owned(), state, head: 0, needs_reset: false });
+    }
+
+    fn put(&mut self, slot: Slot) {
+        self.by_key.insert(slot.key.clone(), slot.room.id);
+        self.rooms.insert(slot.room.id, slot);
+    }
+
+    fn take(&mut self, id: RoomId) -> Option<Slot> {
+        let slot = self.rooms.remove(&id)?;
+        self.by_key.remove(&slot.key);
+        Some(slot)
+    }
+}
+
+/// Takes a room's state past the event, and the tables with it.
+fn apply(
+    tx: &Tx<'_>,
+    slot: &mut Slot,
+    seq: Seq,
+    event: &Event,
+    effects: &mut Vec<Effect>,
+) -> Result<(), StoreError> {
+    let room = slot.room.id;
+    let actor = event.actor.as_ref().map(|who| who.id);
+    // Looked up before, since holding the old state would make every change copy the whole room.
+    let before = &slot.state;
+    let was_invited = actor.is_some_and(|account| before.invited.contains(&account));
+    let strangers: Vec<AccountId> = match &event.body {
+        Body::Said { to, .. } => [actor, to.as_ref().map(|who| who.id)].into_iter().flatten().collect(),
+        _ => Vec::new(),
+    };
+    let strangers: Vec<AccountId> = strangers.into_iter().filter(|id| before.member(*id).is_none()).collect();
+    let ranks_before = matches!(event.body, Body::Mode { .. }).then(|| before.members.clone());
+    Arc::make_mut(&mut slot.state).apply(seq, event);
+    let after = &slot.state;
+    let save = |account: AccountId| match after.member(account) {
+        Some(member) => tx.set_member(room, &member_row(account, member)),
+        None => tx.remove_member(room, account),
+    };
+    let mut present = |account, inside| effects.push(Effect::Present { account, room, inside });
+    match &event.body {
+        Body::Said { .. } => {
+            for account in strangers {
+                save(account)?;
+                present(account, true);
+            }
+        }
+        Body::Join { .. } => {
+            if let Some(account) = actor {
+                save(account)?;
+                present(account, true);
+                if was_invited {
+                    tx.set_invite(room, account, false)?;
+                }
+            }
+        }
+        Body::Part { .. } | Body::Quit { .. } => {
+            if let Some(account) = actor {
+                save(account)?;
+                present(account, false);
+            }
+        }
+        Body::Kick { target, .. } => {
+            save(target.id)?;
+            present(target.id, false);
+        }
+        Body::Topic { .. } | Body::Created { .. } => tx.save_room(&room_row(after, &slot.key))?,
+        Body::Mode { .. } => {
+            tx.save_room(&room_row(after, &slot.key))?;
+            for (account, member) in &after.members {
+                if ranks_before.as_ref().and_then(|ranks| ranks.get(account)) != Some(member) {
+                    tx.set_member(room, &member_row(*account, member))?;
+                }
+            }
+        }
+        Body::Invite { target } => {
+            if after.invited.contains(&target.id) {
+                tx.set_invite(room, target.id, true)?;
+            }
+            if let Some(by) = event.actor.clone() {
+                effects.push(Effect::Invited { target: target.id, by, room: after.name.clone() });
+            }
+        }
+        Body::Reset => tx.set_all_absent(room)?,
+        Body::Redacted { .. } => {}
+    }
+    Ok(())
+}
+
+fn member_row(account: AccountId, member: &Member) -> MemberRow {
+    MemberRow {
+        account,
+        nick: member.nick.clone(),
+        op: member.op,
+        voice: member.voice,
+        present: member.present,
+        joined: member.joined,
+    }
+}
+
+fn room_row(state: &RoomState, key: &str) -> RoomRow {
+    let modes: &Modes = &state.modes;
+    RoomRow {
+        id: state.id,
+        kind: state.kind,
+        name: state.name.clone(),
+        key: key.to_owned(),
+        topic: state.topic.as_ref().map(|t| TopicRow { text: t.text.clone(), by: t.by.clone(), at: t.at }),
+        modes: modes.print(true).into(),
+        founder: state.founder,
+        created: state.created,
+    }
+}

@@ -1,0 +1,263 @@
+//! The writer thread and the publisher task. What has piled up while the last commit was syncing goes into the next
+//! one: no timer, the load makes the groups. The thread decides and commits; the task makes visible and rings, so that
+//! the next group is on its way to the disk while the last one is on its way to the people.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::event::{EventId, Note, NoteBody};
+use crate::live::{Ack, Mailbox, Receipt, Roster};
+use crate::room::Refusal;
+use crate::store::{StoreError, Writer};
+
+use super::core::{Commit, Core, Effect, Settings};
+use super::directory::Directory;
+use super::readers::Readers;
+use super::world::Intent;
+
+/// Submissions that wait at most; when full, submitting waits, and so do the clients who submit.
+const QUEUE: usize = 4096;
+/// Intents in one transaction at most.
+const GROUP: usize = 2048;
+/// Commits that wait to be made visible; when full, the writer waits.
+const COMMITS: usize = 4;
+/// Connections for reading.
+const READERS: usize = 3;
+
+/// Who is told what came of a submission.
+pub enum Reply {
+    /// A session that goes on meanwhile; it finds the answer before it finds the event.
+    Mailbox { mailbox: Arc<Mailbox>, nonce: u64 },
+    /// Somebody who waits; told when all of it is visible.
+    Once(oneshot::Sender<Result<Receipt, Refusal>>),
+    Nobody,
+}
+
+enum Submission {
+    Intent(Box<Intent>, Reply),
+    Stop,
+}
+
+/// The log has ended; nothing can be submitted any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the server is stopping")]
+pub struct LogClosed;
+
+/// The handle everybody holds.
+#[derive(Clone)]
+pub struct Log {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    submissions: mpsc::Sender<Submission>,
+    committed: Arc<AtomicU64>,
+    published: watch::Sender<u64>,
+    watermark: AtomicI64,
+    directory: Arc<Directory>,
+    roster: Arc<Roster>,
+    readers: Readers,
+}
+
+/// The thread and the task behind a [`Log`].
+pub struct Running {
+    writer: JoinHandle<()>,
+    publisher: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    /// Waits until everything submitted before [`Log::stop`] is committed and visible.
+    pub async fn ended(self) {
+        let writer = tokio::task::spawn_blocking(move || self.writer.join());
+        if !matches!(writer.await, Ok(Ok(()))) {
+            tracing::error!("the writer ended badly");
+        }
+        if self.publisher.await.is_err() {
+            tracing::error!("the publisher ended badly");
+        }
+    }
+}
+
+impl Log {
+    /// Opens the store and starts. The caller holds the data directory's lock.
+    pub fn start(data_dir: &Path, clock: Clock, settings: Settings) -> Result<(Log, Running), StoreError> {
+        let store = Writer::open(data_dir)?;
+        let directory = Arc::new(Directory::default());
+        let roster = Arc::new(Roster::default());
+        let core = Core::open(store, clock, settings, &directory, &roster)?;
+        let readers = Readers::open(data_dir, READERS)?;
+        let (submissions, inbox) = mpsc::channel(QUEUE);
+        let (commits, outbox) = mpsc::channel(COMMITS);
+        let committed = Arc::new(AtomicU64::new(0));
+        let shared = Arc::new(Shared {
+            submissions,
+            committed: committed.clone(),
+            published: watch::Sender::new(0),
+            watermark: AtomicI64::new(core.last_event().0),
+            directory,
+            roster,
+            readers,
+        });
+        let writer = std::thread::Builder::new()
+            .name("chatd-writer".to_owned())
+            .spawn(move || write(core, inbox, commits, &committed))
+            .map_err(|error| StoreError::other(format!("no thread for the writer: {error}")))?;
+        let publisher = tokio::spawn(publish(shared.clone(), outbox));
+        Ok((Log { shared }, Running { writer, publisher }))
+    }
+
+    /// Hands an intent to the writer; waits while the queue is full.
+    pub async fn submit(&self, intent: Intent, reply: Reply) -> Result<(), LogClosed> {
+        self.shared.submissions.send(Submission::Intent(Box::new(intent), reply)).await.map_err(|_| LogClosed)
+    }
+
+    /// Submits and waits until what came of it is committed and visible.
+    pub async fn ask(&self, intent: Intent) -> Result<Receipt, Refusal> {
+        let closed = |_| Refusal::NotStored("Not stored: the server is stopping".into());
+        let (reply, answer) = oneshot::channel();
+        self.submit(intent, Reply::Once(reply)).await.map_err(|_| ()).map_err(closed)?;
+        answer.await.map_err(|_| ()).map_err(closed)?
+    }
+
+    /// The writer ends after what has been submitted; later submissions fail.
+    pub async fn stop(&self) {
+        let _already_ended = self.shared.submissions.send(Submission::Stop).await;
+    }
+
+    /// All events up to this one are visible in all rooms.
+    pub fn watermark(&self) -> EventId {
+        EventId(self.shared.watermark.load(Ordering::Acquire))
+    }
+
+    /// Waits until all that is committed by now is visible.
+    pub async fn catch_up(&self) {
+        let goal = self.shared.committed.load(Ordering::Acquire);
+        let mut published = self.shared.published.subscribe();
+        let _publisher_gone = published.wait_for(|serial| *serial >= goal).await;
+    }
+
+    pub fn directory(&self) -> &Directory {
+        &self.shared.directory
+    }
+
+    pub fn roster(&self) -> &Roster {
+        &self.shared.roster
+    }
+
+    pub fn readers(&self) -> &Readers {
+        &self.shared.readers
+    }
+}
+
+fn write(
+    mut core: Core,
+    mut inbox: mpsc::Receiver<Submission>,
+    commits: mpsc::Sender<(Commit, Vec<Reply>)>,
+    committed: &AtomicU64,
+) {
+    let mut group = Vec::new();
+    let mut intents = Vec::new();
+    while inbox.blocking_recv_many(&mut group, GROUP) > 0 {
+        let mut replies = Vec::with_capacity(group.len());
+        for submission in group.drain(..) {
+            match submission {
+                Submission::Intent(intent, reply) => {
+                    intents.push(*intent);
+                    replies.push(reply);
+                }
+                Submission::Stop => inbox.close(),
+            }
+        }
+        let commit = core.commit(&intents);
+        intents.clear();
+        committed.fetch_add(1, Ordering::Release);
+        if commits.blocking_send((commit, replies)).is_err() {
+            break;
+        }
+    }
+    if let Err(error) = core.checkpoint() {
+        tracing::warn!(%error, "the write-ahead log stays for the next start");
+    }
+}
+
+async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<Reply>)>) {
+    while let Some((commit, replies)) = commits.recv().await {
+        publish_one(&shared, commit, replies);
+    }
+}
+
+/// The order matters: answers lie ready before their events can be seen; all rooms have grown before the watermark
+/// says so; the bells ring last.
+fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
+    let mut wake = Vec::new();
+    let mut waiting = Vec::new();
+    for (reply, outcome) in replies.into_iter().zip(commit.outcomes) {
+        match reply {
+            Reply::Mailbox { mailbox, nonce } => {
+                mailbox.ack(Ack { nonce, outcome });
+                wake.push(mailbox);
+            }
+            Reply::Once(waiter) => waiting.push((waiter, outcome)),
+            Reply::Nobody => {}
+        }
+    }
+    let mut later = Vec::new();
+    for effect in commit.effects {
+        match effect {
+            Effect::RoomLoaded { key, room } => shared.directory.add(&key, room),
+            Effect::Account { key, person } => shared.roster.add(&key, person),
+            other => later.push(other),
+        }
+    }
+    let mut grown = Vec::with_capacity(commit.growth.len());
+    for growth in commit.growth {
+        growth.room.grow(growth.entries, growth.state);
+        grown.push(growth.room);
+    }
+    shared.watermark.store(commit.last.0, Ordering::Release);
+    later.into_iter().for_each(|effect| take_effect(shared, effect));
+    grown.iter().for_each(|room| room.ring());
+    wake.iter().for_each(|mailbox| mailbox.wake());
+    shared.published.send_modify(|serial| *serial += 1);
+    for (waiter, outcome) in waiting {
+        let _waiter_gone = waiter.send(outcome);
+    }
+}
+
+fn take_effect(shared: &Shared, effect: Effect) {
+    match effect {
+        Effect::RoomLoaded { .. } | Effect::Account { .. } => {}
+        Effect::Present { account, room, inside } => {
+            if let Some(person) = shared.roster.by_id(account) {
+                person.set_in(room, inside);
+            }
+        }
+        Effect::RoomGone { room } => {
+            room.mark_removed();
+            shared.directory.remove(room.id);
+            let mut readers = Vec::new();
+            room.each_reader(|mailbox| readers.push(mailbox.account));
+            readers.into_iter().filter_map(|id| shared.roster.by_id(id)).for_each(|p| p.set_in(room.id, false));
+        }
+        Effect::Invited { target, by, room } => {
+            if let Some(person) = shared.roster.by_id(target) {
+                let time = crate::clock::now();
+                person.tell(&Arc::new(Note { time, actor: by, session: 0, body: NoteBody::Invited { room } }));
+            }
+        }
+        Effect::AccountGone { account } => {
+            shared.roster.remove(account);
+        }
+        Effect::EndSessions { account, reason } => {
+            if let Some(person) = shared.roster.by_id(account) {
+                person.end_sessions(&reason);
+            }
+        }
+        Effect::Forget { room } => room.forget_entries(),
+    }
+}

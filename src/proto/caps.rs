@@ -1,0 +1,274 @@
+//! The capabilities of IRCv3 that the server offers: one table, and every listing and request is read from it.
+//!
+//! Pure, knows nobody. A new capability is one line in the table. Rules:
+//! <https://ircv3.net/specs/extensions/capability-negotiation>.
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    pub cap: Cap,
+    /// What clients may call it; all of these names are listed.
+    pub names: &'static [&'static str],
+    /// Shown after `=` to clients of version 302; empty where there is none.
+    pub value: &'static str,
+    /// Whether `CAP LS` shows it and `CAP REQ` may ask for it.
+    pub listed: bool,
+}
+
+macro_rules! table {
+    ($($(#[$doc:meta])* $cap:ident $names:expr, $value:literal, $listed:literal;)*) => {
+        /// A capability. Its number is its bit in a [`CapSet`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Cap {
+            $($(#[$doc])* $cap,)*
+        }
+
+        /// All capabilities there are, in the order of their bits.
+        pub const TABLE: &[Row] = &[$(Row { cap: Cap::$cap, names: &$names, value: $value, listed: $listed },)*];
+    };
+}
+
+table! {
+    // Capability      names                                                value     listed
+    Sasl              ["sasl"],                                            "PLAIN",  true;
+    MessageTags       ["message-tags"],                                    "",       true;
+    ServerTime        ["server-time"],                                     "",       true;
+    Batch             ["batch"],                                           "",       true;
+    EchoMessage       ["echo-message"],                                    "",       true;
+    LabeledResponse   ["labeled-response"],                                "",       true;
+    AccountTag        ["account-tag"],                                     "",       true;
+    CapNotify         ["cap-notify"],                                      "",       true;
+    MultiPrefix       ["multi-prefix"],                                    "",       true;
+    ExtendedJoin      ["extended-join"],                                   "",       true;
+    AwayNotify        ["away-notify"],                                     "",       true;
+    Setname           ["setname"],                                         "",       true;
+    InviteNotify      ["invite-notify"],                                   "",       true;
+    StandardReplies   ["standard-replies"],                                "",       true;
+    AccountNotify     ["account-notify"],                                  "",       true;
+    UserhostInNames   ["userhost-in-names"],                               "",       true;
+    Chghost           ["chghost"],                                         "",       true;
+    NoImplicitNames   ["no-implicit-names", "draft/no-implicit-names"],    "",       true;
+}
+
+const _: () = assert!(TABLE.len() <= u32::BITS as usize, "CapSet has too few bits");
+
+impl Cap {
+    /// The capability that clients call `name`, if it is offered.
+    pub fn by_name(name: &str) -> Option<Cap> {
+        TABLE.iter().find(|row| row.listed && row.names.contains(&name)).map(|row| row.cap)
+    }
+
+    pub fn name(self) -> &'static str {
+        TABLE[self as usize].names[0]
+    }
+}
+
+/// A set of capabilities: cheap to copy, to compare and to key a map with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CapSet(u32);
+
+impl CapSet {
+    pub const EMPTY: CapSet = CapSet(0);
+
+    pub const fn of(caps: &[Cap]) -> CapSet {
+        let mut set = CapSet::EMPTY;
+        let mut at = 0;
+        while at < caps.len() {
+            set.0 |= 1 << caps[at] as u32;
+            at += 1;
+        }
+        set
+    }
+
+    pub const fn contains(self, cap: Cap) -> bool {
+        self.0 & (1 << cap as u32) != 0
+    }
+
+    pub fn insert(&mut self, cap: Cap) {
+        self.0 |= 1 << cap as u32;
+    }
+
+    pub fn remove(&mut self, cap: Cap) {
+        self.0 &= !(1 << cap as u32);
+    }
+
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// What both sets have: `caps.and(RELEVANT)` is a small key for lines that depend on few capabilities.
+    pub const fn and(self, other: CapSet) -> CapSet {
+        CapSet(self.0 & other.0)
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = Cap> {
+        TABLE.iter().map(|row| row.cap).filter(move |cap| self.contains(*cap))
+    }
+}
+
+impl FromIterator<Cap> for CapSet {
+    fn from_iter<I: IntoIterator<Item = Cap>>(caps: I) -> CapSet {
+        let mut set = CapSet::EMPTY;
+        caps.into_iter().for_each(|cap| set.insert(cap));
+        set
+    }
+}
+
+/// Where one client stands in the negotiation. Lists are returned as the texts of the last parameter, one for each
+/// line, at least one; all but the last line carry `*` before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Negotiation {
+    enabled: CapSet,
+    version_302: bool,
+}
+
+impl Negotiation {
+    pub fn enabled(&self) -> CapSet {
+        self.enabled
+    }
+
+    /// Whether the client has said `CAP LS 302` (or higher): it knows values and lists of several lines.
+    pub fn version_302(&self) -> bool {
+        self.version_302
+    }
+
+    /// `CAP LS [version]`. `room`: the most bytes of a list in one line.
+    pub fn ls(&mut self, version: Option<&str>, room: usize) -> Vec<String> {
+        if version.and_then(|version| version.parse::<u32>().ok()).is_some_and(|version| version >= 302) {
+            self.version_302 = true;
+            self.enabled.insert(Cap::CapNotify);
+        }
+        let rows = TABLE.iter().filter(|row| row.listed);
+        let words = rows.flat_map(|row| row.names.iter().map(|name| (*name, row.value)));
+        let word = |(name, value): (&str, &str)| {
+            if self.version_302 && !value.is_empty() { format!("{name}={value}") } else { name.to_owned() }
+        };
+        // A list over several lines is for those who know of it.
+        pack(words.map(word), if self.version_302 { room } else { usize::MAX })
+    }
+
+    /// `CAP LIST`: what is switched on.
+    pub fn list(&self, room: usize) -> Vec<String> {
+        let rows = TABLE.iter().filter(|row| self.enabled.contains(row.cap));
+        let room = if self.version_302 { room } else { usize::MAX };
+        pack(rows.flat_map(|row| row.names.iter().map(|name| name.to_string())), room)
+    }
+
+    /// `CAP REQ`: does all of it and says true (ACK), or none of it and says false (NAK).
+    pub fn request(&mut self, list: &str) -> bool {
+        let mut wanted = self.enabled;
+        for word in list.split_ascii_whitespace() {
+            let (name, on) = word.strip_prefix('-').map_or((word, true), |name| (name, false));
+            let Some(cap) = Cap::by_name(name) else { return false };
+            if on {
+                wanted.insert(cap);
+            } else if cap == Cap::CapNotify && self.version_302 {
+                return false;
+            } else {
+                wanted.remove(cap);
+            }
+        }
+        self.enabled = wanted;
+        true
+    }
+}
+
+/// Joins words by blanks into as few texts of at most `room` bytes as it takes; a longer word stands alone.
+fn pack(words: impl Iterator<Item = String>, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in words {
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            line.push_str(&word);
+        } else if line.len() + 1 + word.len() <= room {
+            line.push(' ');
+            line.push_str(&word);
+        } else {
+            lines.push(word);
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_table_is_in_order_and_names_are_unique() {
+        let mut names: Vec<&str> = TABLE.iter().flat_map(|row| row.names).copied().collect();
+        for (index, row) in TABLE.iter().enumerate() {
+            assert_eq!(row.cap as usize, index);
+            assert_eq!(row.cap.name(), row.names[0]);
+        }
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn old_clients_get_one_line_that_fits_and_no_values() {
+        let mut old = Negotiation::default();
+        let lines = old.ls(None, 100);
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].len() < 400, "{}", lines[0].len());
+        assert!(lines[0].split(' ').any(|word| word == "sasl"));
+        assert!(!old.enabled().contains(Cap::CapNotify));
+        assert!(old.request("cap-notify") && old.request("-cap-notify"));
+    }
+
+    #[test]
+    fn version_302_has_values_several_lines_and_a_sticky_cap_notify() {
+        let mut new = Negotiation::default();
+        let lines = new.ls(Some("302"), 100);
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= 100));
+        assert!(lines.join(" ").split(' ').any(|word| word == "sasl=PLAIN"));
+        assert!(new.enabled().contains(Cap::CapNotify));
+        assert!(!new.request("batch -cap-notify"));
+        assert!(!new.enabled().contains(Cap::Batch));
+        new.ls(None, 400);
+        assert!(new.version_302(), "a later LS takes nothing back");
+    }
+
+    #[test]
+    fn a_request_is_done_as_a_whole_or_not_at_all() {
+        let mut caps = Negotiation::default();
+        assert!(!caps.request("batch nonsense"));
+        assert!(!caps.request("sasl=PLAIN"));
+        assert!(caps.enabled().is_empty());
+        assert_eq!(caps.list(400), [""]);
+        assert!(caps.request(" batch  draft/no-implicit-names "));
+        assert_eq!(caps.list(400), ["batch no-implicit-names draft/no-implicit-names"]);
+        assert!(caps.request("-batch -no-implicit-names"));
+        assert!(caps.enabled().is_empty());
+        assert!(caps.request(""));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_in_packing(words in proptest::collection::vec("[a-z]{1,12}", 0..30), room in 12usize..60) {
+            let lines = pack(words.iter().cloned(), room);
+            prop_assert!(lines.iter().all(|line| line.len() <= room));
+            let joined = lines.join(" ");
+            let back: Vec<&str> = joined.split_whitespace().collect();
+            prop_assert_eq!(back, words);
+        }
+
+        #[test]
+        fn a_set_holds_what_was_put_in(bits in proptest::collection::vec(0..TABLE.len(), 0..20)) {
+            let set: CapSet = bits.iter().map(|bit| TABLE[*bit].cap).collect();
+            for row in TABLE {
+                prop_assert_eq!(set.contains(row.cap), bits.contains(&(row.cap as usize)));
+            }
+            prop_assert_eq!(set.iter().collect::<CapSet>(), set);
+            prop_assert_eq!(CapSet::of(&set.iter().collect::<Vec<_>>()), set);
+        }
+
+        #[test]
+        fn any_request_is_answered(list in "\\PC{0,60}") {
+            Negotiation::default().request(&list);
+        }
+    }
+}

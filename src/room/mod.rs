@@ -1,0 +1,10 @@
+//! What a room is, and what may happen in it: the state (a fold over the room's events), and `decide`, which turns a
+//! wish into events or a refusal. Pure: no clock, no SQL, no numerics, no IO. Knows events and the table of modes.
+
+mod decide;
+mod modes;
+mod state;
+
+pub use decide::{Actor, Refusal, Wish, decide};
+pub use modes::{ModeChange, Modes, fold_modes};
+pub use state::{Member, RoomState, Topic};

@@ -1,0 +1,131 @@
+//! The modes of a room: what they are set to, how a MODE event changes them, and how they are printed.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use crate::event::Who;
+
+use super::state::RoomState;
+
+/// Flags, key and limit. Ranks (`o`, `v`) stand with the members.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Modes {
+    /// `i`: only the invited come in.
+    pub invite_only: bool,
+    /// `m`: only operators and the voiced speak.
+    pub moderated: bool,
+    /// `n`: only members speak.
+    pub members_only: bool,
+    /// `s`: not shown to who is not in it.
+    pub secret: bool,
+    /// `t`: only operators set the topic.
+    pub topic_locked: bool,
+    /// `k`: the word that JOIN must give.
+    pub key: Option<Arc<str>>,
+    /// `l`: how many may be in it.
+    pub limit: Option<u32>,
+}
+
+/// One wished change, names resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModeChange {
+    Flag { letter: char, on: bool },
+    Key(Option<Arc<str>>),
+    Limit(Option<u32>),
+    Rank { letter: char, who: Who, on: bool },
+}
+
+impl Modes {
+    /// The flag behind a letter; `None` for letters that are no flags.
+    pub fn flag(&mut self, letter: char) -> Option<&mut bool> {
+        match letter {
+            'i' => Some(&mut self.invite_only),
+            'm' => Some(&mut self.moderated),
+            'n' => Some(&mut self.members_only),
+            's' => Some(&mut self.secret),
+            't' => Some(&mut self.topic_locked),
+            _ => None,
+        }
+    }
+
+    /// As a MODE line prints them: `+ntkl word 25`. Without `secrets` the key's word is a star.
+    pub fn print(&self, secrets: bool) -> String {
+        let flags = [
+            ('i', self.invite_only),
+            ('m', self.moderated),
+            ('n', self.members_only),
+            ('s', self.secret),
+            ('t', self.topic_locked),
+        ];
+        let mut text = String::from("+");
+        text.extend(flags.iter().filter(|(_, on)| *on).map(|(letter, _)| letter));
+        let mut values = String::new();
+        if let Some(key) = &self.key {
+            text.push('k');
+            values.push(' ');
+            values.push_str(if secrets { key } else { "*" });
+        }
+        if let Some(limit) = self.limit {
+            text.push('l');
+            let _ = write!(values, " {limit}");
+        }
+        text + &values
+    }
+}
+
+/// Prints changes as the event keeps them: `+o-v+k bob carol word`.
+pub fn print_changes(changes: &[ModeChange]) -> String {
+    let mut letters = String::new();
+    let mut values = String::new();
+    let mut sign = None;
+    for change in changes {
+        let (letter, on, value) = match change {
+            ModeChange::Flag { letter, on } => (*letter, *on, None),
+            ModeChange::Key(Some(key)) => ('k', true, Some(key.to_string())),
+            ModeChange::Key(None) => ('k', false, Some("*".to_owned())),
+            ModeChange::Limit(Some(limit)) => ('l', true, Some(limit.to_string())),
+            ModeChange::Limit(None) => ('l', false, None),
+            ModeChange::Rank { letter, who, on } => (*letter, *on, Some(who.nick.to_string())),
+        };
+        if sign != Some(on) {
+            letters.push(if on { '+' } else { '-' });
+            sign = Some(on);
+        }
+        letters.push(letter);
+        if let Some(value) = value {
+            values.push(' ');
+            values.push_str(&value);
+        }
+    }
+    letters + &values
+}
+
+/// Takes the state past changes in the form that [`print_changes`] makes.
+pub fn fold_modes(state: &mut RoomState, changes: &str) {
+    let mut words = changes.split(' ');
+    let letters = words.next().unwrap_or_default();
+    let mut on = true;
+    for letter in letters.chars() {
+        match letter {
+            '+' => on = true,
+            '-' => on = false,
+            'k' => {
+                let word = words.next().unwrap_or_default();
+                state.modes.key = on.then(|| Arc::from(word));
+            }
+            'l' => state.modes.limit = if on { words.next().and_then(|word| word.parse().ok()) } else { None },
+            'o' | 'v' => {
+                let nick = words.next().unwrap_or_default();
+                let member = state.members.values_mut().find(|member| &*member.nick == nick);
+                if let Some(member) = member {
+                    *(if letter == 'o' { &mut member.op } else { &mut member.voice }) = on;
+                }
+            }
+            flag => {
+                if let Some(flag) = state.modes.flag(flag) {
+                    *flag = on;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The wiring: settings to parts, sockets to sessions, signals to phases. The only place beside the command line that
+//! knows everything.
+//!
+//! The phases of an end, in order: no more connections; every session is told why, gets its outstanding answers and
+//! its farewell; the sessions' last words reach the log; the log commits what it has and closes the database.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::{HashSettings, Hasher, Logins};
+use crate::clock;
+use crate::config::{Config, Creation};
+use crate::event::Millis;
+use crate::log::{self, Intent, Log, Order, OrderResult, Reply};
+use crate::logging::Logging;
+use crate::net::conn::Conn;
+use crate::net::limits::{ConnectionLimiter, LoginThrottle};
+use crate::net::listener;
+use crate::net::tls::ServerTls;
+use crate::proto::names::RoomName;
+use crate::session::{self, Context, Info, Settings};
+use crate::store::Lock;
+
+/// How often the table of orders is looked at.
+const ORDERS_EVERY: Duration = Duration::from_millis(200);
+/// How often old history is deleted, if it is to be, and how much of a room at a time.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+const PRUNE_LIMIT: usize = 2000;
+/// How long the sessions may take to say good-bye.
+const FAREWELLS: Duration = Duration::from_secs(5);
+
+/// Serves until `shutdown` ends, which yields the reason for the log.
+pub async fn run(
+    config: Config,
+    file: Option<PathBuf>,
+    logging: Logging,
+    shutdown: impl Future<Output = &'static str>,
+) -> anyhow::Result<()> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    let data_dir = config.server.data_dir.clone();
+    let _lock = Lock::take(&data_dir)?;
+    let tls = Arc::new(ServerTls::load(&config.tls.cert, &config.tls.key)?);
+    let hasher = hasher(&config).await?;
+    let (log, running) = Log::start(&data_dir, clock::now, log_settings(&config))?;
+    let limiter = ConnectionLimiter::new(per_address(&config), config.server.max_connections);
+    let stopping = CancellationToken::new();
+    let ctx = Context::new(
+        log.clone(),
+        Logins::new(hasher, config.auth.concurrent_hashes),
+        throttle(&config),
+        settings(&config),
+        Info { name: config.server.name.clone(), network: config.server.network.clone(), started: clock::now() },
+        clock::now,
+        stopping.clone(),
+    );
+    let server = Arc::new(Server { ctx: ctx.clone(), tls, limiter, sessions: TaskTracker::new() });
+
+    let mut listeners = Vec::new();
+    for address in &config.server.listen {
+        let bound = listener::bind(*address);
+        let bound = bound.with_context(|| format!("cannot listen on {address}; is another server using the port?"))?;
+        listeners.push(bound);
+    }
+    let background = TaskTracker::new();
+    for listener in listeners {
+        let address = listener.local_addr()?;
+        tracing::info!(%address, "listening");
+        background.spawn(accept(listener, server.clone(), config.tls.handshake_timeout));
+    }
+    background.spawn(orders(log.clone(), stopping.clone()));
+    background.spawn(prune(log.clone(), config.history.retention, stopping.clone()));
+
+    let mut current = config;
+    tokio::pin!(shutdown);
+    let reason = loop {
+        tokio::select! {
+            reason = &mut shutdown => break reason,
+            _ = hangups.recv() => {
+                if let Some(new) = reload(&server, &current, file.as_deref(), &logging).await {
+                    current = new;
+                }
+            }
+        }
+    };
+
+    tracing::info!(reason, "stopping: no more connections");
+    stopping.cancel();
+    background.close();
+    background.wait().await;
+    for person in log.roster().everyone() {
+        person.end_sessions(&Arc::from("The server is stopping"));
+    }
+    server.sessions.close();
+    if tokio::time::timeout(FAREWELLS, server.sessions.wait()).await.is_err() {
+        tracing::info!(left = server.sessions.len(), "some clients do not take their farewell");
+    }
+    ctx.tasks.close();
+    if tokio::time::timeout(FAREWELLS, ctx.tasks.wait()).await.is_err() {
+        tracing::warn!("some sessions' ends are not stored");
+    }
+    log.stop().await;
+    running.ended().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+struct Server {
+    ctx: Arc<Context>,
+    tls: Arc<ServerTls>,
+    limiter: ConnectionLimiter,
+    sessions: TaskTracker,
+}
+
+async fn accept(listener: TcpListener, server: Arc<Server>, handshake: Duration) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = server.ctx.stopping.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => admit(stream, peer, &server, handshake),
+            Err(error) => {
+                // Out of file descriptors, most likely: it passes when somebody goes. Without a pause this loop would
+                // take the processor from those who could.
+                tracing::warn!(%error, "a connection could not be accepted; check the limit of open files");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+fn admit(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>, handshake: Duration) {
+    let guard = match server.limiter.admit(peer.ip()) {
+        Ok(guard) => guard,
+        Err(refused) => {
+            // Before TLS nothing can be said that the peer would read.
+            tracing::info!(peer = %peer.ip(), %refused, "connection refused");
+            return;
+        }
+    };
+    let shared = server.clone();
+    server.sessions.spawn(async move {
+        let _guard = guard;
+        if let Err(error) = listener::prepare(&stream) {
+            tracing::debug!(%peer, %error, "connection lost at once");
+            return;
+        }
+        let accepted = tokio::select! {
+            accepted = Box::pin(shared.tls.accept(stream, handshake)) => accepted,
+            () = shared.ctx.stopping.cancelled() => return,
+        };
+        match accepted {
+            Ok(stream) => session::serve(Conn::new(stream), shared.ctx.clone(), peer.ip()).await,
+            Err(error) => tracing::debug!(%peer, %error, "no TLS connection"),
+        }
+    });
+}
+
+/// Carries out what the command line leaves in the database for a running server.
+async fn orders(log: Log, stopping: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(ORDERS_EVERY) => {}
+            () = stopping.cancelled() => return,
+        }
+        let open = match log.readers().read(|reader| reader.open_orders()).await {
+            Ok(open) => open,
+            Err(error) => {
+                tracing::warn!(%error, "orders cannot be read");
+                continue;
+            }
+        };
+        for (row, body) in open {
+            let intent = match serde_json::from_str::<Order>(&body) {
+                Ok(order) => Intent::Order { row: Some(row), order },
+                Err(_) => Intent::Unknown { row, result: OrderResult::failed("the server does not know this order") },
+            };
+            match log.ask(intent).await {
+                Ok(_) => tracing::info!(row, "order carried out"),
+                Err(refusal) => tracing::info!(row, %refusal, "order not carried out"),
+            }
+        }
+    }
+}
+
+/// Deletes what is older than the configured term, a little at a time.
+async fn prune(log: Log, retention: Option<Duration>, stopping: CancellationToken) {
+    let Some(retention) = retention else { return };
+    loop {
+        let before = Millis(clock::now().0 - i64::try_from(retention.as_millis()).unwrap_or(i64::MAX));
+        if log.submit(Intent::Prune { before, limit: PRUNE_LIMIT }, Reply::Nobody).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PRUNE_EVERY) => {}
+            () = stopping.cancelled() => return,
+        }
+    }
+}
+
+/// SIGHUP: the configuration and the certificate are read anew. What is bad is refused, and the old one stays.
+async fn reload(
+    server: &Server,
+    old: &Config,
+    file: Option<&std::path::Path>,
+    logging: &Logging,
+) -> Option<Config> {
+    tracing::info!("reading the configuration and the certificate anew");
+    let new = match Config::load(file) {
+        Ok((new, _)) => new,
+        Err(faults) => {
+            tracing::error!(%faults, "the new configuration is refused; the old one stays");
+            // A new certificate may be waiting all the same.
+            reload_certificate(server, old);
+            return None;
+        }
+    };
+    reload_certificate(server, &new);
+    if let Err(error) = logging.set_level(&new.log.level) {
+        tracing::error!(%error, "the old log level stays");
+    }
+    server.limiter.set(per_address(&new), new.server.max_connections);
+    server.ctx.throttle.set(new.limits.logins_per_minute, new.limits.logins_per_minute);
+    server.ctx.settings.store(Arc::new(settings(&new)));
+    match hasher(&new).await {
+        Ok(hasher) => {
+            let logins = server.ctx.logins.load().with_hasher(hasher);
+            server.ctx.logins.store(Arc::new(logins));
+        }
+        Err(error) => tracing::error!(%error, "the old settings of argon2 stay"),
+    }
+    let fixed = [
+        ("server.name", old.server.name != new.server.name),
+        ("server.network", old.server.network != new.server.network),
+        ("server.listen", old.server.listen != new.server.listen),
+        ("server.data_dir", old.server.data_dir != new.server.data_dir),
+        ("tls.handshake_timeout", old.tls.handshake_timeout != new.tls.handshake_timeout),
+        ("rooms", old.rooms != new.rooms),
+        ("history.retention", old.history.retention != new.history.retention),
+        ("history.tail_memory", old.history.tail_memory != new.history.tail_memory),
+        ("limits.rooms_per_account", old.limits.rooms_per_account != new.limits.rooms_per_account),
+        ("auth.concurrent_hashes", old.auth.concurrent_hashes != new.auth.concurrent_hashes),
+        ("metrics", old.metrics != new.metrics),
+        ("log.format", old.log.format != new.log.format),
+    ];
+    for (key, _) in fixed.into_iter().filter(|(_, changed)| *changed) {
+        tracing::warn!(key, "this change takes effect at the next start");
+    }
+    tracing::info!("the configuration was read anew; sessions that are open keep what they began with");
+    Some(new)
+}
+
+fn reload_certificate(server: &Server, config: &Config) {
+    match server.tls.reload_from(&config.tls.cert, &config.tls.key) {
+        Ok(true) => tracing::info!(fingerprint = %server.tls.fingerprint(), "a new certificate is in use"),
+        Ok(false) => tracing::info!("the certificate is the same"),
+        Err(error) => tracing::error!(%error, "the new certificate is refused; the old one stays"),
+    }
+}
+
+async fn hasher(config: &Config) -> anyhow::Result<Arc<Hasher>> {
+    let settings = HashSettings {
+        memory_kib: config.auth.argon2_memory_kib,
+        iterations: config.auth.argon2_iterations,
+        parallelism: config.auth.argon2_parallelism,
+    };
+    let hasher = tokio::task::spawn_blocking(move || Hasher::new(settings)).await?;
+    Ok(Arc::new(hasher.context("the settings of argon2 in [auth] do not work here")?))
+}
+
+fn throttle(config: &Config) -> LoginThrottle {
+    LoginThrottle::new(config.limits.logins_per_minute, config.limits.logins_per_minute)
+}
+
+fn per_address(config: &Config) -> u32 {
+    u32::try_from(config.limits.connections_per_ip).unwrap_or(u32::MAX)
+}
+
+/// What the log needs to know; also for orders that are carried out without a server.
+pub fn log_settings(config: &Config) -> log::Settings {
+    let names = config.rooms.auto_join.iter().filter_map(|name| RoomName::parse(name).ok());
+    log::Settings {
+        auto_join: names.map(|name| (name.shared(), name.key().to_owned())).collect(),
+        everyone_creates: config.rooms.creation == Creation::Everyone,
+        rooms_per_account: config.limits.rooms_per_account,
+        tail_memory: usize::try_from(config.history.tail_memory).unwrap_or(usize::MAX),
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    let limits = &config.limits;
+    Settings {
+        motd: config.server.motd.clone(),
+        replay_lines: config.history.replay_lines,
+        rooms_per_account: limits.rooms_per_account,
+        messages_per_second: limits.messages_per_second,
+        message_burst: limits.message_burst,
+        flood_delay_max: limits.flood_delay_max,
+        registration_timeout: limits.registration_timeout,
+        ping_interval: limits.ping_interval,
+        ping_timeout: limits.ping_timeout,
+        write_deadline: limits.write_deadline,
+        presence_grace: config.server.presence_grace,
+    }
+}

@@ -1,0 +1,190 @@
+//! The table of commands: name, parameters it needs, what it costs, what runs it. One row a command.
+
+use crate::event::Speech;
+use crate::proto::line::{Message, ParseError};
+use crate::proto::numerics::*;
+
+use super::Session;
+use super::reply::Answer;
+use super::rooms::clean;
+
+/// What a command is charged to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cost {
+    /// Nothing: the protocol's own upkeep.
+    Free,
+    /// Only reads; a wide allowance.
+    Look,
+    /// Writes to the log or to others.
+    Act,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Command {
+    Privmsg,
+    Notice,
+    Tagmsg,
+    Join,
+    Part,
+    Topic,
+    Names,
+    List,
+    Kick,
+    Invite,
+    Mode,
+    Who,
+    Whois,
+    Whowas,
+    Ison,
+    Userhost,
+    Away,
+    Setname,
+    Nick,
+    Ping,
+    Pong,
+    Quit,
+    Cap,
+    Authenticate,
+    Registered,
+    Motd,
+    Lusers,
+    Version,
+    Time,
+    Admin,
+    Info,
+    Help,
+}
+
+pub(super) struct Row {
+    name: &'static str,
+    params: usize,
+    pub cost: Cost,
+    command: Command,
+}
+
+const fn row(name: &'static str, params: usize, cost: Cost, command: Command) -> Row {
+    Row { name, params, cost, command }
+}
+
+const TABLE: &[Row] = &[
+    row("PRIVMSG", 0, Cost::Act, Command::Privmsg),
+    row("NOTICE", 0, Cost::Act, Command::Notice),
+    row("TAGMSG", 1, Cost::Act, Command::Tagmsg),
+    row("JOIN", 1, Cost::Act, Command::Join),
+    row("PART", 1, Cost::Act, Command::Part),
+    row("TOPIC", 1, Cost::Act, Command::Topic),
+    row("NAMES", 0, Cost::Look, Command::Names),
+    row("LIST", 0, Cost::Look, Command::List),
+    row("KICK", 2, Cost::Act, Command::Kick),
+    row("INVITE", 2, Cost::Act, Command::Invite),
+    row("MODE", 1, Cost::Look, Command::Mode),
+    row("WHO", 0, Cost::Look, Command::Who),
+    row("WHOIS", 0, Cost::Look, Command::Whois),
+    row("WHOWAS", 1, Cost::Look, Command::Whowas),
+    row("ISON", 1, Cost::Look, Command::Ison),
+    row("USERHOST", 1, Cost::Look, Command::Userhost),
+    row("AWAY", 0, Cost::Act, Command::Away),
+    row("SETNAME", 1, Cost::Act, Command::Setname),
+    row("NICK", 0, Cost::Act, Command::Nick),
+    row("PING", 1, Cost::Free, Command::Ping),
+    row("PONG", 0, Cost::Free, Command::Pong),
+    row("QUIT", 0, Cost::Free, Command::Quit),
+    row("CAP", 1, Cost::Free, Command::Cap),
+    row("AUTHENTICATE", 1, Cost::Look, Command::Authenticate),
+    row("USER", 0, Cost::Look, Command::Registered),
+    row("PASS", 0, Cost::Look, Command::Registered),
+    row("MOTD", 0, Cost::Look, Command::Motd),
+    row("LUSERS", 0, Cost::Look, Command::Lusers),
+    row("VERSION", 0, Cost::Look, Command::Version),
+    row("TIME", 0, Cost::Look, Command::Time),
+    row("ADMIN", 0, Cost::Look, Command::Admin),
+    row("INFO", 0, Cost::Look, Command::Info),
+    row("HELP", 0, Cost::Look, Command::Help),
+    row("HELPOP", 0, Cost::Look, Command::Help),
+];
+
+/// The row of a command, whatever the case it is written in.
+pub(super) fn find(name: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(name))
+}
+
+impl Row {
+    /// Whether the session goes on before the log has answered.
+    pub(super) fn is_pipelined(&self) -> bool {
+        matches!(self.command, Command::Privmsg | Command::Notice | Command::Tagmsg | Command::Pong)
+    }
+}
+
+impl Session {
+    /// Runs one command to its end. What it appends without waiting is answered later.
+    pub(super) async fn run(&mut self, message: &Message<'_>, row: Option<&'static Row>) {
+        self.answer = Answer { label: self.label_of(message), ..Answer::default() };
+        match row {
+            None => self.numeric(ERR_UNKNOWNCOMMAND, &[&clean(message.command)], "Unknown command"),
+            Some(row) if message.params.len() < row.params || (row.params > 0 && message.params[0].is_empty()) => {
+                self.numeric(ERR_NEEDMOREPARAMS, &[row.name], "Not enough parameters");
+            }
+            Some(row) => match row.command {
+                Command::Privmsg => self.talk(message, Speech::Privmsg).await,
+                Command::Notice => self.talk(message, Speech::Notice).await,
+                Command::Tagmsg => self.talk(message, Speech::Tagmsg).await,
+                // Boxed: what is rare must not make every idle session larger.
+                _ => Box::pin(self.run_rare(message, row.command)).await,
+            },
+        }
+        if !std::mem::take(&mut self.answered) {
+            self.finish_answer();
+        }
+    }
+
+    async fn run_rare(&mut self, message: &Message<'_>, command: Command) {
+        match command {
+            Command::Join => self.join(message).await,
+            Command::Part => self.part(message).await,
+            Command::Topic => self.topic(message).await,
+            Command::Names => self.names(message),
+            Command::List => self.list(message),
+            Command::Kick => self.kick(message).await,
+            Command::Invite => self.invite(message).await,
+            Command::Mode => self.mode(message).await,
+            Command::Who => self.who(message),
+            Command::Whois => self.whois(message),
+            Command::Whowas => self.whowas(message),
+            Command::Ison => self.ison(message),
+            Command::Userhost => self.userhost(message),
+            Command::Away => self.away(message),
+            Command::Setname => self.setname(message),
+            Command::Nick => self.nick(message),
+            Command::Ping => self.ping(message).await,
+            Command::Quit => self.quit(message),
+            Command::Cap => self.cap(message),
+            Command::Authenticate => self.numeric(ERR_SASLALREADY, &[], "You are logged in already"),
+            Command::Registered => self.numeric(ERR_ALREADYREGISTERED, &[], "You may not reregister"),
+            Command::Motd => self.motd(),
+            Command::Lusers => self.lusers(),
+            Command::Version => self.version(),
+            Command::Time => self.time(),
+            Command::Admin => self.admin(),
+            Command::Info => self.info(),
+            Command::Help => self.help(message),
+            Command::Pong | Command::Privmsg | Command::Notice | Command::Tagmsg => {}
+        }
+    }
+
+    /// Says what is wrong with a line that is no message.
+    pub(super) fn complain(&mut self, error: ParseError) {
+        match error {
+            ParseError::Empty => {}
+            ParseError::Command => self.numeric(ERR_UNKNOWNCOMMAND, &["*"], &error.to_string()),
+            _ => self.numeric(ERR_UNKNOWNERROR, &["*"], &format!("The line was not understood: {error}")),
+        }
+        self.finish_answer();
+    }
+
+    fn label_of(&self, message: &Message<'_>) -> Option<String> {
+        if message.tags.is_empty() || !self.caps().contains(crate::proto::caps::Cap::LabeledResponse) {
+            return None;
+        }
+        message.tags.value("label").filter(|label| !label.is_empty() && label.len() <= 64)
+    }
+}

@@ -1,0 +1,419 @@
+//! From the log to the client: the drain over all rooms that have grown, in commit order; the replay when a room is
+//! entered; notes. Nothing queues here: what the client does not take stays in the log, and the cursor stands still.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use crate::encode::{self, View};
+use crate::event::{Body, Event, EventId, Kind, Note, NoteBody, RoomId, RoomKind, Seq};
+use crate::log::{Cursor, Entry, Page, Room, Snapshot};
+use crate::proto::caps::Cap;
+use crate::proto::line::Line;
+use crate::proto::numerics::*;
+use crate::store::{Kinds, StoreError};
+
+use super::Session;
+use super::reply::{Mark, splice};
+
+/// So many bytes are gathered before they are written; then the rest waits in the log.
+pub(super) const OUT_HIGH: usize = 16 * 1024;
+
+/// From where on a room that is entered is told as news.
+#[derive(Clone, Copy)]
+pub(super) enum Since {
+    /// All that was committed after this event.
+    Event(EventId),
+    /// All after the account became a member.
+    Membership,
+}
+
+impl Session {
+    /// Writes what the rooms have gained, in commit order, until the client is full or all that is visible is written
+    /// (then true).
+    pub(super) async fn drain(&mut self) -> Result<bool, StoreError> {
+        let goal = self.ctx.log.watermark();
+        while self.out.len() < OUT_HIGH {
+            let Some((room, entry)) = self.next_entry(goal).await? else {
+                self.drained = self.drained.max(goal);
+                self.forget_mine(goal);
+                return Ok(true);
+            };
+            self.show(room, &entry);
+        }
+        Ok(false)
+    }
+
+    /// The oldest entry that is due in any room, taken off its cursor.
+    async fn next_entry(&mut self, goal: EventId) -> Result<Option<(RoomId, Arc<Entry>)>, StoreError> {
+        let mut oldest: Option<(EventId, RoomId)> = None;
+        let mut at = 0;
+        while at < self.grown.len() {
+            let id = self.grown[at];
+            let Some(cursor) = self.cursors.get_mut(&id) else {
+                self.grown.swap_remove(at);
+                continue;
+            };
+            match cursor.peek() {
+                Ok(Some(entry)) if entry.event.id <= goal => {
+                    if oldest.is_none_or(|(event, _)| entry.event.id < event) {
+                        oldest = Some((entry.event.id, id));
+                    }
+                    at += 1;
+                }
+                // What is beyond the goal is not rung for yet: the bell will bring the room back.
+                Ok(_) => {
+                    self.grown.swap_remove(at);
+                }
+                Err(_) => cursor.fetch(self.ctx.log.readers()).await?,
+            }
+        }
+        let Some((_, id)) = oldest else { return Ok(None) };
+        let Some(cursor) = self.cursors.get_mut(&id) else { return Ok(None) };
+        let entry = cursor.peek().ok().flatten().cloned();
+        cursor.advance();
+        Ok(entry.map(|entry| (id, entry)))
+    }
+
+    /// Shows one entry, if this client is to see it. A QUIT stands in the logs of several rooms and is shown once.
+    fn show(&mut self, room: RoomId, entry: &Arc<Entry>) {
+        let event = &entry.event;
+        if event.id == self.last_shown {
+            return;
+        }
+        self.last_shown = event.id;
+        let mark = self.take_mine(event.id);
+        let me = self.person.id;
+        let by_me = event.actor.as_ref().is_some_and(|who| who.id == me);
+        let echo = self.caps().contains(Cap::EchoMessage);
+        let copies = match &event.body {
+            Body::Said { to: None, .. } => usize::from(mark.is_none() || echo),
+            // One as its sender, one as its receiver: to oneself, both.
+            Body::Said { to: Some(to), .. } if to.id == me => usize::from(mark.is_some() && echo) + 1,
+            Body::Said { to: Some(_), .. } => usize::from(!by_me || echo),
+            // Told when the room was entered, or by the numeric.
+            Body::Join { .. } | Body::Invite { .. } => usize::from(!by_me),
+            _ => 1,
+        };
+        if encode::shows(event.kind(), self.caps(), View::Live) {
+            let Some(name) = self.cursors.get(&room).map(|cursor| cursor.room.name()) else { return };
+            let (host, caps) = (&self.ctx.info.name, self.caps());
+            let line = entry.encoding(encode::slot(caps), || encode::event(event, &name, host, caps));
+            for copy in 0..copies {
+                let tags = mark.as_ref().filter(|_| copy == 0).map(Mark::tags).unwrap_or_default();
+                splice(&mut self.out, &tags, line);
+            }
+        }
+        if let Some(Mark::Batch { reference, last: true }) = mark {
+            self.end_batch(&reference);
+        }
+        let gone = match &event.body {
+            Body::Part { .. } => by_me,
+            Body::Kick { target, .. } => target.id == me,
+            _ => false,
+        };
+        if gone {
+            self.cursors.remove(&room);
+            // It may have come back in the meantime.
+            self.rooms_changed = true;
+        }
+    }
+
+    /// The mark of an event that this session caused.
+    fn take_mine(&mut self, event: EventId) -> Option<Mark> {
+        let at = self.mine.iter().position(|mine| mine.event == event)?;
+        self.mine.remove(at).map(|mine| mine.mark)
+    }
+
+    /// What was caused up to here and did not come by, will not come: the room was left.
+    fn forget_mine(&mut self, up_to: EventId) {
+        while self.mine.front().is_some_and(|mine| mine.event <= up_to) {
+            if let Some(Mark::Batch { reference, last: true }) = self.mine.pop_front().map(|mine| mine.mark) {
+                self.end_batch(&reference);
+            }
+        }
+    }
+
+    /// Brings the cursors in line with the rooms the account is in.
+    pub(super) async fn sync_rooms(&mut self) -> Result<(), StoreError> {
+        self.rooms_changed = false;
+        for id in self.person.rooms() {
+            if !self.cursors.contains_key(&id)
+                && let Some(room) = self.ctx.log.directory().by_id(id)
+            {
+                self.enter(room, Since::Membership).await?;
+                self.finish_answer();
+            }
+        }
+        let removed: Vec<RoomId> =
+            self.cursors.iter().filter(|(_, cursor)| cursor.room.is_removed()).map(|(id, _)| *id).collect();
+        for id in removed {
+            if let Some(cursor) = self.cursors.remove(&id) {
+                let line = Line::new().source(&self.ctx.info.name).command("KICK").param(&cursor.room.name());
+                self.say(line.param(&self.person.nick).last("The room was removed by an administrator"));
+                self.finish_answer();
+            }
+        }
+        Ok(())
+    }
+
+    /// Enters a room with this session: JOIN, topic, names, then the recent lines, and from there the cursor follows.
+    /// The state that is printed and the place where the cursor starts are one snapshot.
+    pub(super) async fn enter(&mut self, room: Arc<Room>, since: Since) -> Result<(), StoreError> {
+        let (cursor, snapshot) = Cursor::attach(room.clone(), &self.mailbox);
+        if self.cursors.insert(room.id, cursor).is_some() {
+            return Ok(());
+        }
+        // Between the two, somebody else's hand may have taken the account out again.
+        if snapshot.state.member(self.person.id).is_none() {
+            self.cursors.remove(&room.id);
+            return Ok(());
+        }
+        let news = self.news_since(&room, &snapshot, since).await?;
+        match room.kind {
+            RoomKind::Channel => {
+                self.tell_room(&snapshot);
+                if self.wants_replay() {
+                    let wanted = news.len().max(self.settings.replay_lines);
+                    let past = self.recent(&room, snapshot.head, wanted).await?;
+                    self.replay(&snapshot.state.name, &past);
+                } else {
+                    self.tell_news(&snapshot.state.name, &news);
+                }
+            }
+            RoomKind::Direct => self.tell_news(&snapshot.state.name, &news),
+        }
+        Ok(())
+    }
+
+    /// At login: the rooms the account is in, then what it missed in direct messages. `before`: the newest event before
+    /// the session began.
+    pub(super) async fn enter_all(&mut self, before: EventId) -> Result<(), StoreError> {
+        let directory = self.ctx.log.directory();
+        let mut rooms: Vec<Arc<Room>> =
+            self.person.rooms().into_iter().filter_map(|id| directory.by_id(id)).collect();
+        rooms.sort_by_key(|room| room.name());
+        let mut direct = Vec::new();
+        for room in rooms {
+            match room.kind {
+                RoomKind::Channel => {
+                    self.enter(room, Since::Event(before)).await?;
+                    self.finish_answer();
+                }
+                RoomKind::Direct if self.wants_replay() => {
+                    let (cursor, snapshot) = Cursor::attach(room.clone(), &self.mailbox);
+                    direct.push((room.id, snapshot.head));
+                    self.cursors.insert(room.id, cursor);
+                }
+                RoomKind::Direct => self.enter(room, Since::Event(before)).await?,
+            }
+        }
+        self.missed_direct(direct).await
+    }
+
+    /// The direct messages that came while no session of the account was there to be written to.
+    async fn missed_direct(&mut self, rooms: Vec<(RoomId, Seq)>) -> Result<(), StoreError> {
+        if rooms.is_empty() {
+            return Ok(());
+        }
+        let (me, seen, most) = (self.person.id, self.person.seen(), self.settings.replay_lines);
+        let echo = self.caps().contains(Cap::EchoMessage);
+        let missed = self.ctx.log.readers().read(move |reader| {
+            let mut missed = Vec::new();
+            for (room, head) in rooms {
+                let mut events = reader.read_back(room, head + 1, most, Kinds::Spoken)?;
+                events.retain(|(_, event)| event.id > seen);
+                events.retain(|(_, event)| echo || event.actor.as_ref().is_none_or(|who| who.id != me));
+                if !events.is_empty() {
+                    missed.push(events);
+                }
+            }
+            Ok(missed)
+        });
+        let mut missed = missed.await?;
+        missed.sort_by_key(|events| events.last().map(|(_, event)| event.id));
+        for events in missed {
+            let entries: Vec<Arc<Entry>> = events.into_iter().map(|(_, event)| Entry::new(event)).collect();
+            let peer = entries.iter().find_map(|entry| peer_of(&entry.event, me));
+            self.replay(&peer.unwrap_or_else(|| self.person.nick.clone()), &entries);
+        }
+        self.finish_answer();
+        Ok(())
+    }
+
+    /// Whether this client is told the recent lines unasked. A bot would answer them again.
+    fn wants_replay(&self) -> bool {
+        self.settings.replay_lines > 0 && !self.person.is_bot()
+    }
+
+    /// What was said between the entering and the snapshot.
+    async fn news_since(
+        &self,
+        room: &Arc<Room>,
+        snapshot: &Snapshot,
+        since: Since,
+    ) -> Result<Vec<Arc<Entry>>, StoreError> {
+        let first = match (since, room.kind) {
+            (Since::Event(event), _) => {
+                let id = room.id;
+                match room.after(event) {
+                    Some(seq) => seq,
+                    None => self.ctx.log.readers().read(move |reader| reader.seq_after_event(id, event)).await?,
+                }
+            }
+            (Since::Membership, RoomKind::Direct) => 1,
+            (Since::Membership, RoomKind::Channel) => {
+                snapshot.state.member(self.person.id).map_or(snapshot.head, |member| member.joined) + 1
+            }
+        };
+        if first > snapshot.head {
+            return Ok(Vec::new());
+        }
+        let mut entries = match room.read(first, (snapshot.head + 1 - first) as usize) {
+            Page::Entries(entries) => entries,
+            Page::End => Vec::new(),
+            Page::Below(_) => {
+                let (id, limit) = (room.id, ((snapshot.head + 1 - first) as usize).min(1000));
+                let rows = self.ctx.log.readers().read(move |reader| reader.read(id, first, limit)).await?;
+                rows.into_iter().map(|(_, event)| Entry::new(event)).collect()
+            }
+        };
+        entries.retain(|entry| matches!(entry.event.body, Body::Said { .. }));
+        Ok(entries)
+    }
+
+    /// The newest `wanted` lines that people said up to (and with) `head`.
+    async fn recent(&self, room: &Arc<Room>, head: Seq, wanted: usize) -> Result<Vec<Arc<Entry>>, StoreError> {
+        if let Some(recent) = room.recent_spoken(head, wanted) {
+            return Ok(recent);
+        }
+        let id = room.id;
+        let rows =
+            self.ctx.log.readers().read(move |reader| reader.read_back(id, head + 1, wanted, Kinds::Spoken)).await?;
+        Ok(rows.into_iter().map(|(_, event)| Entry::new(event)).collect())
+    }
+
+    fn tell_room(&mut self, snapshot: &Snapshot) {
+        let state = &snapshot.state;
+        let (nick, host) = (self.person.nick.clone(), self.ctx.info.name.clone());
+        let mut line = Line::new();
+        if self.caps().contains(Cap::ServerTime) {
+            line = line.tag("time", &encode::iso((self.ctx.clock)()));
+        }
+        if self.caps().contains(Cap::AccountTag) {
+            line = line.tag("account", &nick);
+        }
+        line = line.source(&encode::source(&nick, &host)).command("JOIN").param(&state.name);
+        if self.caps().contains(Cap::ExtendedJoin) {
+            line = line.param(&nick).last(&self.person.realname());
+        }
+        self.say(line);
+        if let Some(topic) = &state.topic {
+            self.numeric(RPL_TOPIC, &[&state.name], &topic.text);
+            let at = (topic.at.0 / 1000).to_string();
+            let line = self.numeric_line(RPL_TOPICWHOTIME, &[&state.name, &topic.by, &at]);
+            self.say(line);
+        }
+        if !self.caps().contains(Cap::NoImplicitNames) {
+            self.names_of(state);
+        }
+    }
+
+    /// Lines of the past: in a batch for who knows batches, with times as tags or in front of the text.
+    fn replay(&mut self, target: &str, entries: &[Arc<Entry>]) {
+        let (host, caps) = (self.ctx.info.name.clone(), self.caps());
+        let shown = entries.iter().filter(|entry| encode::shows(entry.event.kind(), caps, View::History));
+        let shown: Vec<&Arc<Entry>> = shown.collect();
+        if shown.is_empty() {
+            return;
+        }
+        let batch = caps.contains(Cap::Batch).then(|| self.batch_reference());
+        if let Some(reference) = &batch {
+            self.say(Line::new().source(&host).command("BATCH").param(&format!("+{reference}")).param("chathistory").param(target));
+        }
+        let tags = batch.as_ref().map(|reference| format!("batch={reference}")).unwrap_or_default();
+        for entry in shown {
+            let line = match caps.contains(Cap::ServerTime) {
+                true => entry
+                    .encoding(encode::slot(caps), || encode::event(&entry.event, target, &host, caps))
+                    .to_vec(),
+                false => encode::dated(&entry.event, target, &host, caps),
+            };
+            for line in line.split_inclusive(|byte| *byte == b'\n') {
+                self.answer.lines.push(tagged(&tags, line));
+            }
+        }
+        if let Some(reference) = &batch {
+            self.say(Line::new().source(&host).command("BATCH").param(&format!("-{reference}")));
+        }
+    }
+
+    /// Lines that came just before the cursor's start, told as what they are: news.
+    fn tell_news(&mut self, target: &str, entries: &[Arc<Entry>]) {
+        let (host, caps, me) = (self.ctx.info.name.clone(), self.caps(), self.person.id);
+        for entry in entries {
+            let mark = self.take_mine(entry.event.id);
+            let echo = caps.contains(Cap::EchoMessage);
+            let mine = mark.is_some();
+            let copies = match &entry.event.body {
+                Body::Said { to: Some(to), .. } if to.id == me => 1 + usize::from(mine && echo),
+                Body::Said { to: Some(_), .. } => {
+                    let by_me = entry.event.actor.as_ref().is_some_and(|who| who.id == me);
+                    usize::from(!by_me || echo)
+                }
+                _ => usize::from(!mine || echo),
+            };
+            if !encode::shows(entry.event.kind(), caps, View::Live) {
+                continue;
+            }
+            let line = entry.encoding(encode::slot(caps), || encode::event(&entry.event, target, &host, caps));
+            for copy in 0..copies {
+                let tags = mark.as_ref().filter(|_| copy == 0).map(Mark::tags).unwrap_or_default();
+                self.answer.lines.push(tagged(&tags, line));
+            }
+            if let Some(Mark::Batch { reference, last: true }) = mark {
+                self.say(Line::new().source(&host).command("BATCH").param(&format!("-{reference}")));
+            }
+        }
+    }
+
+    /// Tells a passing thing, if this client wants to know of it.
+    pub(super) fn tell_note(&mut self, note: &Note) {
+        let by_this = note.session == self.id;
+        if by_this && !self.caps().contains(Cap::EchoMessage) {
+            return;
+        }
+        if by_this && matches!(note.body, NoteBody::Tags { .. }) {
+            return;
+        }
+        if let NoteBody::Tags { room: Some(room), .. } = note.body
+            && !self.cursors.contains_key(&room)
+        {
+            return;
+        }
+        if let NoteBody::Invited { room } = &note.body {
+            let line = Line::new().source(&encode::source(&note.actor.nick, &self.ctx.info.name));
+            self.say(line.command("INVITE").param(&self.person.nick).param(room));
+            self.finish_answer();
+            return;
+        }
+        if let Some(line) = encode::note(note, &self.ctx.info.name, self.caps()) {
+            splice(&mut self.out, "", &line);
+        }
+    }
+}
+
+/// A line with tags in front, without CR LF.
+fn tagged(tags: &str, line: &[u8]) -> Vec<u8> {
+    let mut tagged = BytesMut::with_capacity(line.len() + tags.len() + 2);
+    splice(&mut tagged, tags, line);
+    tagged.truncate(tagged.len() - 2);
+    tagged.to_vec()
+}
+
+fn peer_of(event: &Event, me: crate::event::AccountId) -> Option<Arc<str>> {
+    let Body::Said { to: Some(to), .. } = &event.body else { return None };
+    let from = event.actor.as_ref()?;
+    debug_assert!(matches!(event.kind(), Kind::Privmsg | Kind::Notice));
+    Some(if from.id == me { to.nick.clone() } else { from.nick.clone() })
+}

@@ -1,0 +1,499 @@
+//! One client, one task, which owns all its state: registration, commands, delivery. Knows the protocol and the log;
+//! nothing of the store's SQL or of the configuration file. A session holds cursors, not queues: what its client does
+//! not read stays in the log, and what its client may send ahead is bounded by the windows below.
+
+mod commands;
+mod deliver;
+mod info;
+mod modes;
+mod people;
+mod register;
+mod reply;
+mod rooms;
+mod talk;
+mod upkeep;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::Logins;
+use crate::clock::Clock;
+use crate::event::{EventId, Millis, RoomId};
+use crate::live::{Mailbox, Person};
+use crate::log::{Cursor, Intent, Log, Reply};
+use crate::net::conn::{Conn, Turn};
+use crate::net::framing::{Frame, LineReader};
+use crate::net::limits::{LoginThrottle, Rate, TokenBucket};
+use crate::proto::caps::{CapSet, Negotiation};
+use crate::proto::line::{Line, Message};
+use crate::room::Actor;
+use crate::store::StoreError;
+
+use commands::{Cost, Row};
+use reply::{Answer, Mine};
+
+/// Messages handed to the log and not yet answered; when so many are, no more of the client's lines are taken.
+const PENDING_MAX: usize = 128;
+/// Messages whose echo the client has not been shown; as above. This is what bounds a client that sends and never reads.
+const MINE_MAX: usize = 1024;
+/// Bytes of answers that wait for the client; as above.
+const UNREAD_MAX: usize = 64 * 1024;
+/// How long a farewell may take.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What all sessions share.
+pub struct Context {
+    pub log: Log,
+    pub logins: ArcSwap<Logins>,
+    pub throttle: LoginThrottle,
+    pub settings: ArcSwap<Settings>,
+    pub info: Arc<Info>,
+    pub clock: Clock,
+    /// Cancelled when the server stops.
+    pub stopping: CancellationToken,
+    /// What must end before the server does.
+    pub tasks: TaskTracker,
+    session_ids: AtomicU64,
+    most_online: AtomicUsize,
+}
+
+/// What does not change while the server runs.
+pub struct Info {
+    /// The server's name: the source of its own lines, and the host of everybody.
+    pub name: String,
+    pub network: String,
+    pub started: Millis,
+}
+
+/// What may change when the configuration is read anew; a session keeps what it began with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub motd: String,
+    pub replay_lines: usize,
+    pub rooms_per_account: usize,
+    pub messages_per_second: u32,
+    pub message_burst: u32,
+    pub flood_delay_max: Duration,
+    pub registration_timeout: Duration,
+    pub ping_interval: Duration,
+    pub ping_timeout: Duration,
+    pub write_deadline: Duration,
+    pub presence_grace: Duration,
+}
+
+impl Context {
+    pub fn new(
+        log: Log,
+        logins: Logins,
+        throttle: LoginThrottle,
+        settings: Settings,
+        info: Info,
+        clock: Clock,
+        stopping: CancellationToken,
+    ) -> Arc<Context> {
+        Arc::new(Context {
+            log,
+            logins: ArcSwap::from_pointee(logins),
+            throttle,
+            settings: ArcSwap::from_pointee(settings),
+            info: Arc::new(info),
+            clock,
+            stopping,
+            tasks: TaskTracker::new(),
+            session_ids: AtomicU64::new(1),
+            most_online: AtomicUsize::new(0),
+        })
+    }
+
+    /// Notes how many are online; the most there ever were.
+    fn count_online(&self, now: usize) -> usize {
+        self.most_online.fetch_max(now, Ordering::Relaxed).max(now)
+    }
+}
+
+/// A message that the log has not answered yet.
+struct Pending {
+    nonce: u64,
+    label: Option<String>,
+    command: &'static str,
+    target: Arc<str>,
+}
+
+/// A PING waits here until everything it is to be a fence for has been written.
+struct Fence {
+    goal: EventId,
+    token: String,
+    label: Option<String>,
+}
+
+/// A line that cannot be taken yet.
+struct Deferred {
+    line: String,
+    until: Option<Instant>,
+}
+
+/// A logged-in client.
+pub struct Session {
+    ctx: Arc<Context>,
+    settings: Arc<Settings>,
+    id: u64,
+    person: Arc<Person>,
+    mailbox: Arc<Mailbox>,
+    negotiation: Negotiation,
+    cursors: HashMap<RoomId, Cursor>,
+    /// Rooms that have rung and are not written to their end.
+    grown: Vec<RoomId>,
+    rooms_changed: bool,
+    out: BytesMut,
+    answer: Answer,
+    /// The running command has sent its answer, or will later.
+    answered: bool,
+    batches: u64,
+    nonces: u64,
+    pending: VecDeque<Pending>,
+    mine: VecDeque<Mine>,
+    fence: Option<Fence>,
+    deferred: Option<Deferred>,
+    last_shown: EventId,
+    /// All up to this event has been put into `out`, and, for the second, has left.
+    drained: EventId,
+    delivered: EventId,
+    acting: TokenBucket,
+    looking: TokenBucket,
+    slow_since: Option<Instant>,
+    ending: Option<Arc<str>>,
+}
+
+/// Serves one connection from its first line to its end.
+pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(mut conn: Conn<S>, ctx: Arc<Context>, peer: IpAddr) {
+    let mut lines = LineReader::new();
+    let registered = Box::pin(register::register(&mut conn, &mut lines, &ctx, peer)).await;
+    let mut session = match registered {
+        Ok(session) => session,
+        Err(reason) => {
+            if !reason.is_empty() {
+                conn.push_line(Line::new().command("ERROR").last(&reason).as_str());
+            }
+            conn.close(FAREWELL).await;
+            return;
+        }
+    };
+    let reason = session.converse(&mut conn, &mut lines).await;
+    tracing::info!(session = session.id, account = %session.person.nick, %reason, "session ended");
+    let ctx = session.ctx.clone();
+    session.end(reason).await;
+    drop(ctx);
+    conn.close(FAREWELL).await;
+}
+
+impl Session {
+    fn caps(&self) -> CapSet {
+        self.negotiation.enabled()
+    }
+
+    fn actor(&self) -> Actor {
+        Actor { who: self.person.who(), admin: self.person.is_admin() }
+    }
+
+    fn next_nonce(&mut self) -> u64 {
+        self.nonces += 1;
+        self.nonces
+    }
+
+    /// Logs the session in: the account comes online, the welcome is said, the account's rooms are entered.
+    async fn begin(
+        ctx: Arc<Context>,
+        person: Arc<Person>,
+        negotiation: Negotiation,
+        realname: Arc<str>,
+        hash: Arc<str>,
+    ) -> Result<Session, Arc<str>> {
+        let settings = ctx.settings.load_full();
+        let id = ctx.session_ids.fetch_add(1, Ordering::Relaxed);
+        let mailbox = Mailbox::new(id, person.id);
+        let before = ctx.log.watermark();
+        let acting = Rate::per_second(settings.messages_per_second.into(), settings.message_burst);
+        let looking = Rate::per_second(f64::from(settings.messages_per_second) * 4.0, settings.message_burst * 10);
+        let mut session = Session {
+            settings,
+            id,
+            negotiation,
+            cursors: HashMap::new(),
+            grown: Vec::new(),
+            rooms_changed: false,
+            out: BytesMut::new(),
+            answer: Answer::default(),
+            answered: false,
+            batches: 0,
+            nonces: 0,
+            pending: VecDeque::new(),
+            mine: VecDeque::new(),
+            fence: None,
+            deferred: None,
+            last_shown: EventId(0),
+            drained: person.seen(),
+            delivered: person.seen(),
+            acting: TokenBucket::new(acting),
+            looking: TokenBucket::new(looking),
+            slow_since: None,
+            ending: None,
+            person: person.clone(),
+            mailbox: mailbox.clone(),
+            ctx: ctx.clone(),
+        };
+        person.enter(mailbox, &realname, (ctx.clock)());
+        let online = Intent::Online { actor: session.actor(), realname, hash };
+        if let Err(refusal) = ctx.log.ask(online).await {
+            person.leave(id);
+            return Err(refusal.to_string().into());
+        }
+        session.welcome();
+        session.finish_answer();
+        if let Err(error) = session.enter_all(before).await {
+            session.store_failed(&error);
+        }
+        session.finish_answer();
+        Ok(session)
+    }
+
+    /// The conversation, until one side ends it; returns the reason.
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        conn: &mut Conn<S>,
+        lines: &mut LineReader,
+    ) -> Arc<str> {
+        let mut pulse = upkeep::Pulse::new(&self.settings);
+        let timer = tokio::time::sleep_until(pulse.next_check().into());
+        tokio::pin!(timer);
+        loop {
+            self.take_mail();
+            // What a command wrote is delivered before the next is taken; there may be more lines at hand then.
+            let mut again = false;
+            while let Some(stop) = self.take_line(conn, lines).await {
+                if stop {
+                    again = true;
+                    break;
+                }
+            }
+            self.take_mail();
+            if let Err(error) = self.deliver(conn).await {
+                self.store_failed(&error);
+            }
+            if !self.out.is_empty() {
+                conn.push(&std::mem::take(&mut self.out));
+            }
+            if self.rooms_changed || again {
+                continue;
+            }
+            if let Some(reason) = self.ending.clone()
+                && self.pending.is_empty()
+            {
+                let farewell = Line::new().command("ERROR").last(&format!("Closing link: {reason}"));
+                conn.push_line(farewell.as_str());
+                return reason;
+            }
+            let wake = self.deferred.as_ref().and_then(|deferred| deferred.until);
+            let deadline = wake.map_or(pulse.next_check(), |until| until.min(pulse.next_check()));
+            if timer.deadline() != deadline.into() {
+                timer.as_mut().reset(deadline.into());
+            }
+            let read = self.wants_lines(conn) && self.deferred.is_none();
+            tokio::select! {
+                turn = conn.turn(read) => match turn {
+                    Ok(Turn::Read(_)) => pulse.heard(),
+                    Ok(Turn::Wrote(_)) => pulse.moved(),
+                    Ok(Turn::Drained) => {
+                        pulse.moved();
+                        self.delivered = self.drained;
+                    }
+                    Ok(Turn::Eof) => return "Connection closed".into(),
+                    Err(error) => return error.to_string().into(),
+                },
+                () = self.mailbox.wait() => {}
+                () = &mut timer => {
+                    if let Some(until) = wake && until <= Instant::now() && let Some(deferred) = &mut self.deferred {
+                        deferred.until = None;
+                    }
+                    match pulse.check(conn.is_busy()) {
+                        upkeep::Check::Fine => {}
+                        upkeep::Check::Ping => conn.push_line(&format!("PING {}", self.ctx.info.name)),
+                        upkeep::Check::Dead(reason) => {
+                            if !conn.is_busy() {
+                                conn.push_line(Line::new().command("ERROR").last(&format!("Closing link: {reason}")).as_str());
+                            }
+                            return reason.into();
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether one more line of the client may be taken.
+    fn wants_lines<S: AsyncRead + AsyncWrite + Unpin>(&self, conn: &Conn<S>) -> bool {
+        self.ending.is_none()
+            && self.fence.is_none()
+            && self.pending.len() < PENDING_MAX
+            && self.mine.len() < MINE_MAX
+            && self.out.len() + conn.pending_out() < UNREAD_MAX
+    }
+
+    /// Takes and runs the next line. `None`: there is none, or it may not be taken now. `Some(true)`: let the log's
+    /// answers in before the next.
+    async fn take_line<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        conn: &mut Conn<S>,
+        lines: &mut LineReader,
+    ) -> Option<bool> {
+        if !self.wants_lines(conn) {
+            return None;
+        }
+        if let Some(deferred) = self.deferred.take() {
+            if deferred.until.is_some() {
+                self.deferred = Some(deferred);
+                return None;
+            }
+            return self.run_line(&deferred.line).await;
+        }
+        match lines.next(&mut conn.input)? {
+            Frame::Line(line) => self.run_line(line).await,
+            Frame::TooLong => {
+                self.numeric(crate::proto::numerics::ERR_INPUTTOOLONG, &[], "Input line was too long");
+                self.finish_answer();
+                Some(false)
+            }
+            Frame::NotUtf8 => {
+                self.fail("*", "INVALID_UTF8", &[], "The line is not UTF-8 and was not taken");
+                self.finish_answer();
+                Some(false)
+            }
+        }
+    }
+
+    async fn run_line(&mut self, line: &str) -> Option<bool> {
+        let message = match Message::parse(line) {
+            Ok(message) => message,
+            Err(error) => {
+                self.complain(error);
+                return Some(false);
+            }
+        };
+        let row = commands::find(message.command);
+        let pipelined = row.is_some_and(Row::is_pipelined);
+        // Commands take effect in order: what is not pipelined waits for what is.
+        if !pipelined && !self.pending.is_empty() {
+            self.deferred = Some(Deferred { line: line.to_owned(), until: None });
+            return None;
+        }
+        if let Err(wait) = self.pay(row.map_or(Cost::Look, |row| row.cost)) {
+            let now = Instant::now();
+            let since = *self.slow_since.get_or_insert(now);
+            let speech = pipelined && row.is_some_and(|row| row.cost == Cost::Act);
+            if speech && now.duration_since(since) >= self.settings.flood_delay_max {
+                self.too_fast(&message);
+                return Some(false);
+            }
+            self.deferred = Some(Deferred { line: line.to_owned(), until: Some(now + wait) });
+            return None;
+        }
+        self.run(&message, row).await;
+        Some(!pipelined)
+    }
+
+    fn pay(&mut self, cost: Cost) -> Result<(), Duration> {
+        let now = Instant::now();
+        let paid = match cost {
+            Cost::Free => return Ok(()),
+            Cost::Look => self.looking.take(now),
+            Cost::Act => self.acting.take(now),
+        };
+        if paid.is_ok() && self.acting.is_full(now) {
+            self.slow_since = None;
+        }
+        paid
+    }
+
+    fn take_mail(&mut self) {
+        let mail = self.mailbox.take();
+        for ack in mail.acks {
+            self.acknowledged(ack);
+        }
+        for room in mail.grown {
+            if let Some(cursor) = self.cursors.get(&room) {
+                cursor.heard();
+                if !self.grown.contains(&room) {
+                    self.grown.push(room);
+                }
+            }
+        }
+        for note in mail.notes {
+            self.tell_note(&note);
+        }
+        self.rooms_changed |= mail.rooms_changed;
+        if let Some(reason) = mail.end {
+            self.ending.get_or_insert(reason);
+        }
+    }
+
+    /// Writes what is due, as far as the client has room for it.
+    async fn deliver<S: AsyncRead + AsyncWrite + Unpin>(&mut self, conn: &Conn<S>) -> Result<(), StoreError> {
+        if self.rooms_changed {
+            Box::pin(self.sync_rooms()).await?;
+        }
+        if !conn.has_room() {
+            return Ok(());
+        }
+        let all = self.drain().await?;
+        if all && let Some(fence) = self.fence.take_if(|fence| fence.goal <= self.drained) {
+            self.pong(fence);
+        }
+        Ok(())
+    }
+
+    /// The session is over. When it was the account's last and none follows within the grace, the rooms see QUIT.
+    async fn end(mut self, reason: Arc<str>) {
+        self.cursors.clear();
+        self.person.saw(self.delivered);
+        self.person.leave(self.id);
+        let (ctx, person) = (self.ctx.clone(), self.person.clone());
+        let grace = if person.is_online() { Duration::ZERO } else { self.settings.presence_grace };
+        let tracker = ctx.tasks.clone();
+        tracker.spawn(async move {
+            tokio::select! {
+                () = tokio::time::sleep(grace) => {}
+                () = ctx.stopping.cancelled() => {}
+            }
+            let offline = Intent::Offline { who: person.who(), reason, seen: person.seen() };
+            // A full disk must not leave somebody online for ever: the writer forgets the session, the QUIT follows.
+            while let Err(refusal) = ctx.log.ask(offline.clone()).await {
+                tracing::warn!(account = %person.nick, %refusal, "the end of a session is not stored yet");
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs(5)) => {}
+                    () = ctx.stopping.cancelled() => return,
+                }
+            }
+        });
+    }
+
+    /// The store could not be read: the session cannot go on without a hole, so it ends, and the client comes back.
+    fn store_failed(&mut self, error: &StoreError) {
+        tracing::error!(account = %self.person.nick, %error, "the history cannot be read");
+        self.ending.get_or_insert("The server cannot read its history; please come back in a moment".into());
+    }
+}
+
+/// Hands an order from outside to the log; for those who need no answer.
+pub async fn submit_quietly(log: &Log, intent: Intent) {
+    if log.submit(intent, Reply::Nobody).await.is_err() {
+        tracing::debug!("the log has ended");
+    }
+}

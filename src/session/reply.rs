@@ -1,0 +1,193 @@
+//! What only the asker sees: numerics and standard replies, gathered while a command runs, and then sent with the
+//! label the client gave: nothing to say becomes ACK, one line carries the label, several become a batch
+//! (<https://ircv3.net/specs/extensions/labeled-response>). Lines of the log that a command caused belong to the
+//! answer too, although they come later.
+
+use bytes::BytesMut;
+
+use crate::event::EventId;
+use crate::proto::caps::Cap;
+use crate::proto::line::{Line, escape};
+use crate::proto::numerics::*;
+use crate::room::Refusal;
+
+use super::Session;
+
+/// The answer to the command that is running.
+#[derive(Default)]
+pub(super) struct Answer {
+    pub label: Option<String>,
+    /// Without CR LF.
+    pub lines: Vec<Vec<u8>>,
+    /// Events that the command caused and that this session will be shown.
+    pub caused: Vec<EventId>,
+}
+
+/// What is spliced into the line of an event that this session caused.
+pub(super) struct Mine {
+    pub event: EventId,
+    pub mark: Mark,
+}
+
+pub(super) enum Mark {
+    Nothing,
+    Label(String),
+    /// `last`: the batch ends after this line.
+    Batch {
+        reference: String,
+        last: bool,
+    },
+}
+
+impl Mark {
+    /// As tags: `label=x`, `batch=y`, or nothing.
+    pub fn tags(&self) -> String {
+        match self {
+            Mark::Nothing => String::new(),
+            Mark::Label(label) => label_tag(label),
+            Mark::Batch { reference, .. } => format!("batch={reference}"),
+        }
+    }
+}
+
+pub(super) fn label_tag(label: &str) -> String {
+    let mut tag = String::from("label=");
+    escape(label, &mut tag);
+    tag
+}
+
+/// Writes a line, with or without CR LF, with more tags in front of those it has.
+pub(super) fn splice(out: &mut BytesMut, tags: &str, line: &[u8]) {
+    if !tags.is_empty() {
+        out.extend_from_slice(b"@");
+        out.extend_from_slice(tags.as_bytes());
+    }
+    match (line.strip_prefix(b"@"), tags.is_empty()) {
+        (_, true) => out.extend_from_slice(line),
+        (Some(rest), false) => {
+            out.extend_from_slice(b";");
+            out.extend_from_slice(rest);
+        }
+        (None, false) => {
+            out.extend_from_slice(b" ");
+            out.extend_from_slice(line);
+        }
+    }
+    if !line.ends_with(b"\n") {
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+impl Session {
+    /// Adds a line to the answer.
+    pub(super) fn say(&mut self, line: Line) {
+        self.answer.lines.push(line.into_string().into_bytes());
+    }
+
+    /// Adds a numeric; the last parameter is the text.
+    pub(super) fn numeric(&mut self, code: &str, params: &[&str], text: &str) {
+        let line = self.numeric_line(code, params).last(text);
+        self.say(line);
+    }
+
+    pub(super) fn numeric_line(&self, code: &str, params: &[&str]) -> Line {
+        let line = Line::new().source(&self.ctx.info.name).command(code).param(&self.person.nick);
+        params.iter().fold(line, |line, param| line.param(param))
+    }
+
+    /// A standard reply, to clients that know them; a notice to the others.
+    pub(super) fn fail(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
+        let host = self.ctx.info.name.clone();
+        let line = if self.caps().contains(Cap::StandardReplies) {
+            let line = Line::new().source(&host).command("FAIL").param(command).param(code);
+            context.iter().fold(line, |line, param| line.param(param)).last(text)
+        } else {
+            let context = context.iter().map(|param| format!("{param}: ")).collect::<String>();
+            Line::new().source(&host).command("NOTICE").param(&self.person.nick).last(&format!("{context}{text}"))
+        };
+        self.say(line);
+    }
+
+    /// The one place where a refusal of the log becomes words of the protocol.
+    pub(super) fn refuse(&mut self, refusal: &Refusal, command: &str, target: &str) {
+        let text = refusal.to_string();
+        let speaking = matches!(command, "PRIVMSG" | "NOTICE" | "TAGMSG");
+        // RFC 1459: a NOTICE is never answered with an error. That it was not stored, its sender must know.
+        if command == "NOTICE" && !matches!(refusal, Refusal::NotStored(_)) {
+            return;
+        }
+        match refusal {
+            Refusal::NoSuchRoom => self.numeric(ERR_NOSUCHCHANNEL, &[target], &text),
+            Refusal::NotInRoom => self.numeric(ERR_NOTONCHANNEL, &[target], &text),
+            Refusal::TargetNotInRoom { nick } => self.numeric(ERR_USERNOTINCHANNEL, &[nick, target], &text),
+            Refusal::AlreadyInRoom { nick } => self.numeric(ERR_USERONCHANNEL, &[nick, target], &text),
+            Refusal::NotOperator => self.numeric(ERR_CHANOPRIVSNEEDED, &[target], &text),
+            Refusal::InviteOnly => self.numeric(ERR_INVITEONLYCHAN, &[target], &text),
+            Refusal::WrongKey => self.numeric(ERR_BADCHANNELKEY, &[target], &text),
+            Refusal::RoomFull => self.numeric(ERR_CHANNELISFULL, &[target], &text),
+            Refusal::MembersOnly | Refusal::Moderated => self.numeric(ERR_CANNOTSENDTOCHAN, &[target], &text),
+            Refusal::TooManyRooms => self.numeric(ERR_TOOMANYCHANNELS, &[target], &text),
+            Refusal::RoomCreation => self.numeric(ERR_NOSUCHCHANNEL, &[target], &text),
+            Refusal::NotStored(_) if self.caps().contains(Cap::StandardReplies) => {
+                self.fail(command, "NOT_STORED", &[target], &text);
+            }
+            Refusal::NotStored(_) if speaking && target.starts_with('#') => {
+                self.numeric(ERR_CANNOTSENDTOCHAN, &[target], &text);
+            }
+            Refusal::NotStored(_) => self.numeric(ERR_UNKNOWNERROR, &[command, target], &text),
+        }
+    }
+
+    /// Sends what was gathered.
+    pub(super) fn finish_answer(&mut self) {
+        let Answer { label, lines, caused } = std::mem::take(&mut self.answer);
+        let label = label.filter(|_| self.caps().contains(Cap::LabeledResponse));
+        let Some(label) = label else {
+            lines.iter().for_each(|line| splice(&mut self.out, "", line));
+            self.mine.extend(caused.into_iter().map(|event| Mine { event, mark: Mark::Nothing }));
+            return;
+        };
+        let host = self.ctx.info.name.clone();
+        match (lines.as_slice(), caused.as_slice()) {
+            ([], []) => {
+                let ack = Line::new().source(&host).command("ACK").into_string();
+                splice(&mut self.out, &label_tag(&label), ack.as_bytes());
+            }
+            ([line], []) => splice(&mut self.out, &label_tag(&label), line),
+            ([], [event]) => self.mine.push_back(Mine { event: *event, mark: Mark::Label(label) }),
+            _ if !self.caps().contains(Cap::Batch) => {
+                lines.iter().for_each(|line| splice(&mut self.out, "", line));
+                self.mine.extend(caused.into_iter().map(|event| Mine { event, mark: Mark::Nothing }));
+            }
+            _ => {
+                let reference = self.batch_reference();
+                let start = format!(":{host} BATCH +{reference} labeled-response");
+                splice(&mut self.out, &label_tag(&label), start.as_bytes());
+                let tag = format!("batch={reference}");
+                for line in &lines {
+                    let nested = line.starts_with(b"@batch=");
+                    splice(&mut self.out, if nested { "" } else { &tag }, line);
+                }
+                let count = caused.len();
+                for (at, event) in caused.into_iter().enumerate() {
+                    let mark = Mark::Batch { reference: reference.clone(), last: at + 1 == count };
+                    self.mine.push_back(Mine { event, mark });
+                }
+                if count == 0 {
+                    self.end_batch(&reference);
+                }
+            }
+        }
+    }
+
+    pub(super) fn end_batch(&mut self, reference: &str) {
+        let end = format!(":{} BATCH -{reference}", self.ctx.info.name);
+        splice(&mut self.out, "", end.as_bytes());
+    }
+
+    /// A new reference, unique in this session.
+    pub(super) fn batch_reference(&mut self) -> String {
+        self.batches += 1;
+        format!("b{}", self.batches)
+    }
+}

@@ -1,0 +1,269 @@
+//! JOIN, PART, TOPIC, NAMES, LIST, KICK, INVITE. The log decides; here names are resolved and answers are worded.
+
+use std::sync::Arc;
+
+use crate::event::EventId;
+use crate::log::{Intent, Room};
+use crate::proto::caps::Cap;
+use crate::proto::isupport::TEXT_MAX;
+use crate::proto::line::Message;
+use crate::proto::names::RoomName;
+use crate::proto::numerics::*;
+use crate::room::{Member, RoomState, Wish};
+
+use super::Session;
+use super::deliver::Since;
+
+/// Rooms in one JOIN or PART at most.
+const ROOMS_MAX: usize = 64;
+
+impl Session {
+    pub(super) async fn join(&mut self, message: &Message<'_>) {
+        let mut words = message.params.get(1).map_or("", |keys| keys).split(',');
+        if message.param(0) == Some("0") {
+            let rooms: Vec<Arc<str>> = self.channels().iter().map(|room| room.name()).collect();
+            for name in rooms {
+                self.part_one(&name, "").await;
+            }
+            return;
+        }
+        for name in message.params[0].split(',').filter(|name| !name.is_empty()).take(ROOMS_MAX) {
+            let word = words.next().filter(|word| !word.is_empty());
+            self.join_one(name, word).await;
+        }
+    }
+
+    async fn join_one(&mut self, text: &str, word: Option<&str>) {
+        let name = match RoomName::parse(text) {
+            Ok(name) => name,
+            Err(error) => {
+                let code = if text.starts_with('#') { ERR_BADCHANMASK } else { ERR_NOSUCHCHANNEL };
+                self.numeric(code, &[&clean(text)], &error.to_string());
+                return;
+            }
+        };
+        let intent = Intent::Enter {
+            name: name.shared(),
+            key: name.key().to_owned(),
+            actor: self.actor(),
+            realname: self.person.realname(),
+            word: word.map(str::to_owned),
+        };
+        let before = self.ctx.log.watermark();
+        match self.ctx.log.ask(intent).await {
+            Ok(receipt) => {
+                let room = receipt.room.and_then(|room| self.ctx.log.directory().by_id(room));
+                if let Some(room) = room
+                    && !self.cursors.contains_key(&room.id)
+                {
+                    let since = if receipt.event.is_some() { Since::Event(before) } else { Since::Membership };
+                    if let Err(error) = self.enter(room, since).await {
+                        self.store_failed(&error);
+                    }
+                }
+            }
+            Err(refusal) => self.refuse(&refusal, "JOIN", &clean(text)),
+        }
+    }
+
+    pub(super) async fn part(&mut self, message: &Message<'_>) {
+        let reason = message.params.get(1).copied().unwrap_or_default();
+        for name in message.params[0].split(',').filter(|name| !name.is_empty()).take(ROOMS_MAX) {
+            self.part_one(name, cut(reason)).await;
+        }
+    }
+
+    async fn part_one(&mut self, name: &str, reason: &str) {
+        self.wish(name, "PART", Wish::Part { reason: reason.into() }).await;
+    }
+
+    pub(super) async fn topic(&mut self, message: &Message<'_>) {
+        let name = message.params[0];
+        if let Some(text) = message.params.get(1) {
+            self.wish(name, "TOPIC", Wish::Topic { text: cut(text).into() }).await;
+            return;
+        }
+        let Some(state) = self.visible_room(name) else {
+            self.numeric(ERR_NOSUCHCHANNEL, &[name], "There is no such room");
+            return;
+        };
+        match &state.topic {
+            Some(topic) => {
+                self.numeric(RPL_TOPIC, &[&state.name], &topic.text);
+                let at = (topic.at.0 / 1000).to_string();
+                let line = self.numeric_line(RPL_TOPICWHOTIME, &[&state.name, &topic.by, &at]);
+                self.say(line);
+            }
+            None => self.numeric(RPL_NOTOPIC, &[&state.name], "No topic is set"),
+        }
+    }
+
+    pub(super) async fn kick(&mut self, message: &Message<'_>) {
+        let reason = message.param(2).map_or_else(|| self.person.nick.to_string(), |reason| cut(reason).to_owned());
+        let room = message.params[0];
+        for nick in message.params[1].split(',').filter(|nick| !nick.is_empty()).take(4) {
+            match self.find_person(nick) {
+                Some(person) => {
+                    let wish = Wish::Kick { target: person.who(), reason: reason.as_str().into() };
+                    self.wish(room, "KICK", wish).await;
+                }
+                None if self.find_room(room).is_none() => {
+                    self.numeric(ERR_NOSUCHCHANNEL, &[room], "There is no such room");
+                }
+                None => self.numeric(ERR_USERNOTINCHANNEL, &[nick, room], "is not in that room"),
+            }
+        }
+    }
+
+    pub(super) async fn invite(&mut self, message: &Message<'_>) {
+        let (nick, room) = (message.params[0], message.params[1]);
+        let Some(person) = self.find_person(nick) else {
+            self.numeric(ERR_NOSUCHNICK, &[nick], "There is no account of this name");
+            return;
+        };
+        let Some(found) = self.find_room(room) else {
+            self.numeric(ERR_NOSUCHCHANNEL, &[room], "There is no such room");
+            return;
+        };
+        let name = found.name();
+        let intent =
+            Intent::InRoom { room: found.id, actor: self.actor(), wish: Wish::Invite { target: person.who() } };
+        match self.ctx.log.ask(intent).await {
+            Ok(_) => {
+                let line = self.numeric_line(RPL_INVITING, &[&person.nick, &name]);
+                self.say(line);
+                if let Some(away) = person.away() {
+                    self.numeric(RPL_AWAY, &[&person.nick], &away);
+                }
+            }
+            Err(refusal) => self.refuse(&refusal, "INVITE", &name),
+        }
+    }
+
+    pub(super) fn names(&mut self, message: &Message<'_>) {
+        let names = message.param(0).unwrap_or("*");
+        for name in names.split(',').take(ROOMS_MAX) {
+            match self.visible_room(name) {
+                Some(state) => self.names_of(&state),
+                None => self.numeric(RPL_ENDOFNAMES, &[&clean(name)], "End of /NAMES list"),
+            }
+        }
+    }
+
+    /// RPL_NAMREPLY lines that fit, and the end of them.
+    pub(super) fn names_of(&mut self, state: &RoomState) {
+        let symbol = if state.modes.secret { "@" } else { "=" };
+        let full = self.caps().contains(Cap::UserhostInNames);
+        let multi = self.caps().contains(Cap::MultiPrefix);
+        let host = self.ctx.info.name.clone();
+        let room_left = 480usize.saturating_sub(host.len() + self.person.nick.len() + state.name.len());
+        let mut line = String::new();
+        for (_, member) in state.present() {
+            let nick = match full {
+                true => crate::encode::source(&member.nick, &host),
+                false => member.nick.to_string(),
+            };
+            let word = format!("{}{nick}", prefix(member, multi));
+            if !line.is_empty() && line.len() + 1 + word.len() > room_left {
+                self.numeric(RPL_NAMREPLY, &[symbol, &state.name], &line);
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(&word);
+        }
+        if !line.is_empty() {
+            self.numeric(RPL_NAMREPLY, &[symbol, &state.name], &line);
+        }
+        self.numeric(RPL_ENDOFNAMES, &[&state.name], "End of /NAMES list");
+    }
+
+    pub(super) fn list(&mut self, message: &Message<'_>) {
+        self.numeric(RPL_LISTSTART, &["Channel"], "Users  Name");
+        let wanted: Option<Vec<Option<Arc<RoomState>>>> = message
+            .param(0)
+            .filter(|param| param.starts_with('#'))
+            .map(|names| names.split(',').take(ROOMS_MAX).map(|name| self.visible_room(name)).collect());
+        let rooms = match wanted {
+            Some(rooms) => rooms.into_iter().flatten().collect(),
+            None => self.visible_rooms(),
+        };
+        for state in rooms {
+            let present = state.present().count().to_string();
+            let topic = state.topic.as_ref().map_or("", |topic| &topic.text);
+            self.numeric(RPL_LIST, &[&state.name, &present], topic);
+        }
+        self.numeric(RPL_LISTEND, &[], "End of /LIST");
+    }
+
+    /// Wishes something in a room by name and words the outcome.
+    pub(super) async fn wish(&mut self, name: &str, command: &str, wish: Wish) -> Option<EventId> {
+        let Some(room) = self.find_room(name) else {
+            self.numeric(ERR_NOSUCHCHANNEL, &[&clean(name)], "There is no such room");
+            return None;
+        };
+        let shown = room.name();
+        let inside = self.cursors.contains_key(&room.id);
+        match self.ctx.log.ask(Intent::InRoom { room: room.id, actor: self.actor(), wish }).await {
+            Ok(receipt) => {
+                if inside {
+                    self.answer.caused.extend(receipt.event);
+                }
+                receipt.event
+            }
+            Err(refusal) => {
+                self.refuse(&refusal, command, &shown);
+                None
+            }
+        }
+    }
+
+    /// The channels this session reads.
+    pub(super) fn channels(&self) -> Vec<Arc<Room>> {
+        let rooms = self.cursors.values().map(|cursor| cursor.room.clone());
+        rooms.filter(|room| room.kind == crate::event::RoomKind::Channel).collect()
+    }
+
+    /// A room's state, if this account may know of the room.
+    pub(super) fn visible_room(&self, name: &str) -> Option<Arc<RoomState>> {
+        let state = self.find_room(name)?.snapshot().state;
+        self.may_see(&state).then_some(state)
+    }
+
+    pub(super) fn visible_rooms(&self) -> Vec<Arc<RoomState>> {
+        let rooms = self.ctx.log.directory().channels().into_iter().map(|room| room.snapshot().state);
+        let mut rooms: Vec<Arc<RoomState>> = rooms.filter(|state| self.may_see(state)).collect();
+        rooms.sort_by(|a, b| a.name.cmp(&b.name));
+        rooms
+    }
+
+    pub(super) fn may_see(&self, state: &RoomState) -> bool {
+        !state.modes.secret || self.person.is_admin() || state.member(self.person.id).is_some()
+    }
+}
+
+/// The signs before a member's name: the highest, or all.
+pub(super) fn prefix(member: &Member, all: bool) -> &'static str {
+    match (member.op, member.voice, all) {
+        (true, true, true) => "@+",
+        (true, _, _) => "@",
+        (false, true, _) => "+",
+        (false, false, _) => "",
+    }
+}
+
+/// A text that is quoted back where a word must stand.
+pub(super) fn clean(text: &str) -> String {
+    let word: String = text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).take(64).collect();
+    if word.is_empty() || word.starts_with(':') { "*".to_owned() } else { word }
+}
+
+/// A topic or reason, cut to what ISUPPORT promises.
+pub(super) fn cut(text: &str) -> &str {
+    let mut at = text.len().min(TEXT_MAX);
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    &text[..at]
+}

@@ -1,0 +1,283 @@
+//! PRIVMSG, NOTICE and TAGMSG. What is to be kept is handed to the log without waiting; the echo comes from there.
+
+use std::sync::Arc;
+
+use crate::encode;
+use crate::event::{EventId, Note, NoteBody, RoomId, RoomKind, Speech};
+use crate::live::Person;
+use crate::log::{Intent, Reply, Room};
+use crate::proto::caps::Cap;
+use crate::proto::line::{BODY_MAX, Message, Tags};
+use crate::proto::names::{AccountName, RoomName};
+use crate::proto::numerics::*;
+use crate::room::Wish;
+
+use super::reply::{Mark, Mine, label_tag, splice};
+use super::{Pending, Session};
+
+/// Receivers of one command at most (`TARGMAX`).
+pub(super) const TARGETS_MAX: usize = 4;
+
+impl Session {
+    pub(super) async fn talk(&mut self, message: &Message<'_>, speech: Speech) {
+        let command = word(speech);
+        let text = match speech {
+            Speech::Tagmsg => "",
+            _ => message.params.get(1).copied().unwrap_or_default(),
+        };
+        let Some(targets) = message.param(0) else {
+            if speech != Speech::Notice {
+                self.numeric(ERR_NORECIPIENT, &[], &format!("No recipient given ({command})"));
+            }
+            return;
+        };
+        if text.is_empty() && speech != Speech::Tagmsg {
+            if speech == Speech::Privmsg {
+                self.numeric(ERR_NOTEXTTOSEND, &[], "No text to send");
+            }
+            return;
+        }
+        let tags = client_tags(&message.tags);
+        if speech == Speech::Tagmsg && (tags.is_empty() || !self.caps().contains(Cap::MessageTags)) {
+            return;
+        }
+        let targets: Vec<&str> = targets.split(',').filter(|target| !target.is_empty()).collect();
+        if targets.len() > TARGETS_MAX {
+            self.numeric(ERR_TOOMANYTARGETS, &[targets[TARGETS_MAX]], "Too many receivers; nothing was sent to this one");
+        }
+        let label = self.answer.label.clone();
+        let alone = targets.len() == 1;
+        for target in targets.into_iter().take(TARGETS_MAX) {
+            self.talk_to(target, speech, text, &tags, label.as_deref().filter(|_| alone)).await;
+        }
+    }
+
+    async fn talk_to(&mut self, target: &str, speech: Speech, text: &str, tags: &str, label: Option<&str>) {
+        let command = word(speech);
+        let passing = speech == Speech::Tagmsg && !is_kept(tags);
+        if target.starts_with('#') {
+            let Some(room) = self.find_room(target) else {
+                if speech != Speech::Notice {
+                    self.numeric(ERR_NOSUCHCHANNEL, &[target], "There is no such room");
+                }
+                return;
+            };
+            let name = room.name();
+            if !self.fits(command, &name, text) {
+                return;
+            }
+            if passing {
+                self.pass_to_room(&room, &name, tags);
+                return;
+            }
+            let wish = Wish::Say { speech, to: None, text: text.into(), tags: tags.into() };
+            let intent = Intent::InRoom { room: room.id, actor: self.actor(), wish };
+            let inside = self.cursors.contains_key(&room.id);
+            self.submit(intent, command, &name, label, inside.then_some(room.id)).await;
+            return;
+        }
+        let Some(person) = self.find_person(target) else {
+            if speech != Speech::Notice {
+                self.numeric(ERR_NOSUCHNICK, &[target], "There is no account of this name");
+            }
+            return;
+        };
+        if !self.fits(command, &person.nick, text) {
+            return;
+        }
+        if passing {
+            self.pass_to_person(&person, tags);
+            return;
+        }
+        let intent = Intent::Direct {
+            actor: self.actor(),
+            to: person.who(),
+            speech,
+            text: text.into(),
+            tags: tags.into(),
+        };
+        if speech == Speech::Privmsg
+            && let Some(text) = absence(&person)
+        {
+            self.numeric(RPL_AWAY, &[&person.nick.clone()], &text);
+        }
+        self.submit(intent, command, &person.nick, label, None).await;
+    }
+
+    /// Whether the line will reach the others whole. Cutting it would lose words without a word.
+    fn fits(&mut self, command: &str, target: &str, text: &str) -> bool {
+        let nick = &self.person.nick;
+        let len = encode::said_len(nick, &self.ctx.info.name, command, target, text);
+        if len > BODY_MAX {
+            let over = len - BODY_MAX;
+            let text = format!("The message is {over} bytes too long and was not sent; send it in two parts");
+            self.numeric(ERR_INPUTTOOLONG, &[], &text);
+        }
+        len <= BODY_MAX
+    }
+
+    /// Hands a message to the log. In a room this session reads, the echo comes by itself, and the session goes on;
+    /// otherwise (speaking into a room from outside, several receivers under one label) it waits for the outcome.
+    async fn submit(
+        &mut self,
+        intent: Intent,
+        command: &'static str,
+        target: &str,
+        label: Option<&str>,
+        room: Option<RoomId>,
+    ) {
+        let direct = matches!(intent, Intent::Direct { .. });
+        let alone = self.answer.lines.is_empty();
+        let pipelined = (room.is_some() || direct) && (self.answer.label.is_none() || (label.is_some() && alone));
+        if pipelined {
+            let nonce = self.next_nonce();
+            let reply = Reply::Mailbox { mailbox: self.mailbox.clone(), nonce };
+            let pending =
+                Pending { nonce, label: label.map(str::to_owned), command, target: target.into() };
+            if label.is_some() {
+                // The answer is on its way: the echo, the refusal or the acknowledgement carries the label.
+                self.answer.label = None;
+            }
+            self.pending.push_back(pending);
+            if self.ctx.log.submit(intent, reply).await.is_err() {
+                self.pending.pop_back();
+                self.ending = Some("The server is stopping".into());
+            }
+            return;
+        }
+        match self.ctx.log.ask(intent).await {
+            Ok(receipt) => {
+                let inside = receipt.room.is_some_and(|room| self.cursors.contains_key(&room));
+                match receipt.event {
+                    Some(event) if (inside || direct) && self.caps().contains(Cap::EchoMessage) => {
+                        self.answer.caused.push(event);
+                    }
+                    Some(event) if inside || direct => self.mine.push_back(Mine { event, mark: Mark::Nothing }),
+                    Some(event) => self.echo_from_outside(receipt.room, event, target),
+                    None => {}
+                }
+            }
+            Err(refusal) => self.refuse(&refusal, command, target),
+        }
+    }
+
+    /// The echo of what was said into a room that this session does not read.
+    fn echo_from_outside(&mut self, room: Option<RoomId>, event: EventId, target: &str) {
+        if !self.caps().contains(Cap::EchoMessage) {
+            return;
+        }
+        let entry = room.and_then(|room| self.ctx.log.directory().by_id(room)).and_then(|room| room.entry(event));
+        if let Some(entry) = entry {
+            let mut line = encode::event(&entry.event, target, &self.ctx.info.name, self.caps());
+            line.truncate(line.len() - 2);
+            self.answer.lines.push(line);
+        }
+    }
+
+    fn pass_to_room(&mut self, room: &Arc<Room>, name: &Arc<str>, tags: &str) {
+        let state = room.snapshot().state;
+        let member = state.member(self.person.id);
+        let may_speak = self.person.is_admin()
+            || member.is_some_and(|member| !state.modes.moderated || member.op || member.voice)
+            || (member.is_none() && !state.modes.members_only && !state.modes.moderated);
+        if !may_speak {
+            self.numeric(ERR_CANNOTSENDTOCHAN, &[name], "You cannot speak in this room");
+            return;
+        }
+        let note = self.tags_note(Some(room.id), name.clone(), tags);
+        room.each_reader(|mailbox| mailbox.note(note.clone()));
+        self.echo_note(&note);
+    }
+
+    fn pass_to_person(&mut self, person: &Arc<Person>, tags: &str) {
+        let note = self.tags_note(None, person.nick.clone(), tags);
+        person.tell(&note);
+        self.echo_note(&note);
+    }
+
+    fn tags_note(&self, room: Option<RoomId>, target: Arc<str>, tags: &str) -> Arc<Note> {
+        let body = NoteBody::Tags { room, target, tags: tags.into() };
+        Arc::new(Note { time: (self.ctx.clock)(), actor: self.person.who(), session: self.id, body })
+    }
+
+    fn echo_note(&mut self, note: &Note) {
+        if self.caps().contains(Cap::EchoMessage)
+            && let Some(mut line) = encode::note(note, &self.ctx.info.name, self.caps())
+        {
+            line.truncate(line.len() - 2);
+            self.answer.lines.push(line);
+        }
+    }
+
+    /// An answer of the log to something pipelined.
+    pub(super) fn acknowledged(&mut self, ack: crate::live::Ack) {
+        let Some(at) = self.pending.iter().position(|pending| pending.nonce == ack.nonce) else { return };
+        let Some(pending) = self.pending.remove(at) else { return };
+        match ack.outcome {
+            Ok(receipt) => {
+                let Some(event) = receipt.event else { return };
+                let echo = self.caps().contains(Cap::EchoMessage);
+                let labeled = self.caps().contains(Cap::LabeledResponse);
+                let mark = match pending.label.filter(|_| labeled) {
+                    Some(label) if echo => Mark::Label(label),
+                    Some(label) => {
+                        let line = format!(":{} ACK", self.ctx.info.name);
+                        splice(&mut self.out, &label_tag(&label), line.as_bytes());
+                        Mark::Nothing
+                    }
+                    None => Mark::Nothing,
+                };
+                self.mine.push_back(Mine { event, mark });
+            }
+            Err(refusal) => {
+                self.answer.label = pending.label;
+                self.refuse(&refusal, pending.command, &pending.target);
+                self.finish_answer();
+            }
+        }
+    }
+
+    pub(super) fn find_room(&self, name: &str) -> Option<Arc<Room>> {
+        let name = RoomName::parse(name).ok()?;
+        self.ctx.log.directory().by_key(name.key()).filter(|room| room.kind == RoomKind::Channel)
+    }
+
+    pub(super) fn find_person(&self, nick: &str) -> Option<Arc<Person>> {
+        let name = AccountName::parse(nick).ok()?;
+        self.ctx.log.roster().by_key(name.key())
+    }
+}
+
+/// The client-only tags of a line, as they came.
+fn client_tags(tags: &Tags<'_>) -> String {
+    let kept: Vec<String> = tags
+        .raw_pairs()
+        .filter(|(key, _)| key.starts_with('+'))
+        .map(|(key, value)| if value.is_empty() { key.to_owned() } else { format!("{key}={value}") })
+        .collect();
+    kept.join(";")
+}
+
+/// Whether tags without text are part of the conversation (a reaction) and not passing (typing).
+fn is_kept(tags: &str) -> bool {
+    tags.split(';').any(|tag| {
+        let key = tag.split_once('=').map_or(tag, |(key, _)| key);
+        matches!(key, "+draft/react" | "+draft/unreact" | "+react" | "+unreact")
+    })
+}
+
+/// What the sender of a direct message should know of the receiver.
+fn absence(person: &Person) -> Option<String> {
+    if !person.is_online() {
+        return Some("is offline and will see the message at the next login".to_owned());
+    }
+    person.away().map(|message| message.to_string())
+}
+
+pub(super) fn word(speech: Speech) -> &'static str {
+    match speech {
+        Speech::Privmsg => "PRIVMSG",
+        Speech::Notice => "NOTICE",
+        Speech::Tagmsg => "TAGMSG",
+    }
+}

@@ -1,0 +1,284 @@
+//! Reading the logs: pages, and places found by bisection.
+//!
+//! Event ids and times both grow with seq inside a room, which is why no index on either is needed: some twenty steps
+//! find a message id or a moment in a million entries. Retention may leave gaps between seqs.
+
+use std::sync::Arc;
+
+use rusqlite::{CachedStatement, OptionalExtension, Params, Row};
+
+use crate::event::{AccountId, Body, Event, EventId, Kind, Millis, RoomId, Seq, Speech, Who};
+
+use super::error::{Result, StoreError};
+use super::{Reads, signed};
+
+/// What counts towards a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kinds {
+    All,
+    /// Only what people read as a line of the conversation.
+    Spoken,
+}
+
+/// A room in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoomStats {
+    pub members: u64,
+    pub messages: u64,
+    /// When its newest entry was made.
+    pub last: Option<Millis>,
+}
+
+/// The database in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Those not removed.
+    pub accounts: u64,
+    /// Channels.
+    pub rooms: u64,
+    pub messages: u64,
+    /// In bytes.
+    pub size: u64,
+}
+
+macro_rules! page {
+    ($from:literal, $condition:literal, $order:literal) => {
+        concat!(
+            "SELECT log.seq, events.id, time, kind, actor_id, actor, target_id, target, about, text, tags FROM log ",
+            $from,
+            " CROSS JOIN events ON events.id = log.event_id WHERE log.room_id = ?1 AND log.seq ",
+            $condition,
+            " ORDER BY log.seq ",
+            $order,
+            " LIMIT ?3"
+        )
+    };
+}
+pub(super) const FORWARD: &str = page!("", ">= ?2", "ASC");
+pub(super) const FORWARD_SPOKEN: &str = page!("INDEXED BY log_spoken", ">= ?2 AND log.spoken = 1", "ASC");
+pub(super) const BACK: &str = page!("", "< ?2", "DESC");
+pub(super) const BACK_SPOKEN: &str = page!("INDEXED BY log_spoken", "< ?2 AND log.spoken = 1", "DESC");
+pub(super) const STEP_EVENT: &str =
+    "SELECT seq, event_id FROM log WHERE room_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1";
+pub(super) const STEP_TIME: &str = "SELECT seq, events.time FROM log CROSS JOIN events ON events.id = log.event_id \
+     WHERE log.room_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1";
+const STEP_ID: &str = "SELECT id, time FROM events WHERE id >= ?2 ORDER BY id LIMIT 1";
+
+/// The columns [`event`] reads, from `id` on.
+pub(super) const EVENT_COLUMNS: &str = "events.id, time, kind, actor_id, actor, target_id, target, about, text, tags";
+
+impl Reads {
+    /// The room's newest seq; 0: nothing has happened yet. Never goes back, whatever retention takes away.
+    pub fn head(&self, room: RoomId) -> Result<Seq> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT max(coalesce((SELECT seq FROM log WHERE room_id = ?1 ORDER BY seq DESC LIMIT 1), 0),
+                        coalesce((SELECT pruned FROM rooms WHERE id = ?1), 0))",
+        )?;
+        Ok(statement.query_row([room.0], |row| row.get(0).map(unsigned))?)
+    }
+
+    /// At most `limit` entries from `from` on.
+    pub fn read(&self, room: RoomId, from: Seq, limit: usize) -> Result<Vec<(Seq, Event)>> {
+        self.page(FORWARD, room, from, limit)
+    }
+
+    /// The newest `limit` entries of these kinds before `before` (which is not among them), oldest first.
+    pub fn read_back(&self, room: RoomId, before: Seq, limit: usize, kinds: Kinds) -> Result<Vec<(Seq, Event)>> {
+        let sql = if kinds == Kinds::All { BACK } else { BACK_SPOKEN };
+        let mut page = self.page(sql, room, before, limit)?;
+        page.reverse();
+        Ok(page)
+    }
+
+    /// The oldest `limit` entries of these kinds after `after` (which is not among them).
+    pub fn read_forward(&self, room: RoomId, after: Seq, limit: usize, kinds: Kinds) -> Result<Vec<(Seq, Event)>> {
+        let sql = if kinds == Kinds::All { FORWARD } else { FORWARD_SPOKEN };
+        self.page(sql, room, after.saturating_add(1), limit)
+    }
+
+    /// The first seq whose event is newer than this one; `head + 1` if there is none.
+    pub fn seq_after_event(&self, room: RoomId, event: EventId) -> Result<Seq> {
+        match self.first_with(STEP_EVENT, room.0, |id| id > event.0)? {
+            Some(seq) => Ok(unsigned(seq)),
+            None => Ok(self.head(room)? + 1),
+        }
+    }
+
+    /// The first seq at this time or later; `head + 1` if there is none.
+    pub fn seq_at_time(&self, room: RoomId, time: Millis) -> Result<Seq> {
+        match self.first_with(STEP_TIME, room.0, |entry| entry >= time.0)? {
+            Some(seq) => Ok(unsigned(seq)),
+            None => Ok(self.head(room)? + 1),
+        }
+    }
+
+    /// Where this event stands in the room's log; `None`: it does not.
+    pub fn seq_of_event(&self, room: RoomId, event: EventId) -> Result<Option<Seq>> {
+        let Some(seq) = self.first_with(STEP_EVENT, room.0, |id| id >= event.0)? else { return Ok(None) };
+        let found: i64 = self
+            .conn
+            .prepare_cached("SELECT event_id FROM log WHERE room_id = ?1 AND seq = ?2")?
+            .query_row([room.0, seq], |row| row.get(0))?;
+        Ok((found == event.0).then_some(unsigned(seq)))
+    }
+
+    /// An event wherever it happened.
+    pub fn event(&self, id: EventId) -> Result<Option<Event>> {
+        let mut statement = self.conn.prepare_cached(&format!("SELECT {EVENT_COLUMNS} FROM events WHERE id = ?1"))?;
+        let mut rows = statement.query([id.0])?;
+        rows.next()?.map(|row| event(row, 0)).transpose()
+    }
+
+    /// The id the next event gets. Ids are not given twice, even if the newest events were removed.
+    pub fn next_event_id(&self) -> Result<EventId> {
+        Ok(EventId(self.newest("SELECT id FROM events ORDER BY id DESC LIMIT 1", "last_event")? + 1))
+    }
+
+    /// The time of the newest event, 0 if there never was one.
+    pub fn last_time(&self) -> Result<Millis> {
+        self.newest("SELECT time FROM events ORDER BY id DESC LIMIT 1", "last_time").map(Millis)
+    }
+
+    /// Counts the messages one by one: for lists that people look at, not for every login.
+    pub fn room_stats(&self, room: RoomId) -> Result<RoomStats> {
+        let count = |sql| -> Result<u64> {
+            Ok(self.conn.prepare_cached(sql)?.query_row([room.0], |row| row.get(0).map(unsigned))?)
+        };
+        Ok(RoomStats {
+            members: count("SELECT count(*) FROM members WHERE room_id = ?1")?,
+            messages: count("SELECT count(*) FROM log WHERE room_id = ?1 AND spoken = 1")?,
+            last: self.read_back(room, Seq::MAX, 1, Kinds::All)?.pop().map(|(_, event)| event.time),
+        })
+    }
+
+    /// Counts the messages one by one: for lists that people look at.
+    pub fn counts(&self) -> Result<Counts> {
+        let count = |sql| -> Result<u64> { Ok(self.conn.query_row(sql, [], |row| row.get(0).map(unsigned))?) };
+        Ok(Counts {
+            accounts: count("SELECT count(*) FROM accounts WHERE removed = 0")?,
+            rooms: count("SELECT count(*) FROM rooms WHERE kind = 'channel'")?,
+            messages: count("SELECT count(*) FROM log WHERE spoken = 1")?,
+            size: count("PRAGMA page_count")? * count("PRAGMA page_size")?,
+        })
+    }
+
+    /// The first event id at this time or later; `None`: all are older.
+    pub(super) fn id_at_time(&self, time: Millis) -> Result<Option<i64>> {
+        self.first_with(STEP_ID, 0, |entry| entry >= time.0)
+    }
+
+    fn page(&self, sql: &str, room: RoomId, seq: Seq, limit: usize) -> Result<Vec<(Seq, Event)>> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        events_of(&mut statement, [room.0, signed(seq), signed(limit)])
+    }
+
+    fn newest(&self, sql: &str, key: &str) -> Result<i64> {
+        let there: Option<i64> = self.conn.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
+        let removed: Option<i64> = self
+            .conn
+            .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
+            .query_row([key], |row| row.get(0))
+            .optional()?;
+        Ok(there.unwrap_or(0).max(removed.unwrap_or(0)))
+    }
+
+    /// The smallest position whose value satisfies `is_far`, where all after one that does do so too. `step` yields
+    /// (position, value) of the first row of `place` at or after a position.
+    fn first_with(&self, step: &str, place: i64, is_far: impl Fn(i64) -> bool) -> Result<Option<i64>> {
+        let mut statement = self.conn.prepare_cached(step)?;
+        let mut at = |position: i64| -> Result<Option<(i64, i64)>> {
+            Ok(statement.query_row([place, position], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+        };
+        // Everything before `near` is not far; what was found last is far, and nothing far is known to lie before it.
+        let Some((mut near, value)) = at(0)? else { return Ok(None) };
+        if is_far(value) {
+            return Ok(Some(near));
+        }
+        near += 1;
+        // Gallop to an upper bound, so that the head need not be known.
+        let mut stride = 1;
+        let mut found;
+        let mut bound;
+        loop {
+            match at(near.saturating_add(stride))? {
+                Some((position, value)) if !is_far(value) => near = position + 1,
+                Some((position, _)) => {
+                    (found, bound) = (Some(position), near.saturating_add(stride));
+                    break;
+                }
+                None => {
+                    (found, bound) = (None, near.saturating_add(stride));
+                    break;
+                }
+            }
+            stride = stride.saturating_mul(2);
+        }
+        // The answer is `found`, or a row in near..bound.
+        while near < bound {
+            let middle = near + (bound - near) / 2;
+            match at(middle)? {
+                Some((position, value)) if !is_far(value) => near = position + 1,
+                Some((position, _)) => (found, bound) = (Some(position), middle),
+                None => bound = middle,
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Collects rows of a seq and [`EVENT_COLUMNS`].
+fn events_of(statement: &mut CachedStatement<'_>, params: impl Params) -> Result<Vec<(Seq, Event)>> {
+    let mut rows = statement.query(params)?;
+    let mut page = Vec::new();
+    while let Some(row) = rows.next()? {
+        page.push((unsigned(row.get(0)?), event(row, 1)?));
+    }
+    Ok(page)
+}
+
+/// Reads [`EVENT_COLUMNS`] that begin at column `at`.
+pub(super) fn event(row: &Row<'_>, at: usize) -> Result<Event> {
+    let id: i64 = row.get(at)?;
+    let damaged = |what: &str| StoreError::Damaged(format!("event {id} has {what}"));
+    let kind = u8::try_from(row.get::<_, i64>(at + 2)?)
+        .ok()
+        .and_then(Kind::from_code)
+        .ok_or_else(|| damaged("an unknown kind"))?;
+    let who = |at: usize| -> Result<Option<Who>> {
+        Ok(match row.get::<_, Option<i64>>(at)? {
+            Some(id) => Some(Who { id: AccountId(id), nick: text(row, at + 1)? }),
+            None => None,
+        })
+    };
+    let target = || who(at + 5)?.ok_or_else(|| damaged("no target"));
+    let text_at = |column| text(row, at + column);
+    let said =
+        |speech| -> Result<Body> { Ok(Body::Said { speech, to: who(at + 5)?, text: text_at(8)?, tags: text_at(9)? }) };
+    let body = match kind {
+        Kind::Privmsg => said(Speech::Privmsg)?,
+        Kind::Notice => said(Speech::Notice)?,
+        Kind::Tagmsg => said(Speech::Tagmsg)?,
+        Kind::Join => Body::Join { realname: text_at(8)? },
+        Kind::Part => Body::Part { reason: text_at(8)? },
+        Kind::Quit => Body::Quit { reason: text_at(8)? },
+        Kind::Kick => Body::Kick { target: target()?, reason: text_at(8)? },
+        Kind::Topic => Body::Topic { text: text_at(8)? },
+        Kind::Mode => Body::Mode { changes: text_at(8)? },
+        Kind::Invite => Body::Invite { target: target()? },
+        Kind::Redacted => {
+            let about: Option<i64> = row.get(at + 7)?;
+            Body::Redacted { target: EventId(about.ok_or_else(|| damaged("no subject"))?), reason: text_at(8)? }
+        }
+        Kind::Created => Body::Created { modes: text_at(8)? },
+        Kind::Reset => Body::Reset,
+    };
+    Ok(Event { id: EventId(id), time: Millis(row.get(at + 1)?), actor: who(at + 3)?, body })
+}
+
+fn text(row: &Row<'_>, at: usize) -> Result<Arc<str>> {
+    Ok(row.get::<_, Option<Arc<str>>>(at)?.unwrap_or_default())
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

@@ -1,0 +1,106 @@
+//! Finding what was said: the full-text index yields candidates newest first, the rows themselves decide.
+
+use rusqlite::{OptionalExtension, params_from_iter};
+
+use crate::event::{EventId, Millis, RoomId, Seq};
+
+use super::Reads;
+use super::error::Result;
+use super::history::{EVENT_COLUMNS, event};
+use super::words::{Question, actor_term, room_term};
+
+/// What is looked for; everything given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// Only in these; `None`: in all.
+    pub rooms: Option<Vec<RoomId>>,
+    /// Words that must all occur; the last one may be a beginning. Nothing in it is syntax. Empty: any text.
+    pub text: String,
+    /// Only by this account, given by key or name.
+    pub from: Option<String>,
+    /// At this time or later.
+    pub since: Option<Millis>,
+    /// Before this time.
+    pub until: Option<Millis>,
+    /// Older than this event: the next page.
+    pub before: Option<EventId>,
+    pub limit: usize,
+}
+
+/// More rooms than this are looked at in the rows instead of in the index.
+const ROOM_TERMS_MAX: usize = 200;
+/// Rows that are looked at in vain before a search ends with what it has: some seconds of work. The index knows words,
+/// rooms and people, so that only rare questions (a picture, a long stretch of Chinese) come near.
+const CANDIDATES_MAX: usize = 200_000;
+
+const MATCHES: &str =
+    "SELECT rowid FROM search WHERE search MATCH ?1 AND rowid >= ?2 AND rowid < ?3 ORDER BY rowid DESC";
+const SPOKEN: &str = "SELECT id FROM events WHERE id >= ?2 AND id < ?3 AND kind IN (1, 2) AND room_id NOT NULL AND ?1 = '' \
+     ORDER BY id DESC";
+
+impl Reads {
+    /// Messages, newest first, with their places. Ends early after very many candidates in vain (see above).
+    pub fn search(&self, search: &Search) -> Result<Vec<(RoomId, Seq, crate::event::Event)>> {
+        let mut found = Vec::new();
+        let question = Question::new(&search.text);
+        if question.is_empty() && !search.text.trim().is_empty() {
+            return Ok(found);
+        }
+        let mut terms = question.terms.clone();
+        if let Some(from) = &search.from {
+            let Some(id) = self.author(from)? else { return Ok(found) };
+            terms.push(actor_term(id));
+        }
+        match &search.rooms {
+            Some(rooms) if rooms.is_empty() => return Ok(found),
+            Some(rooms) if rooms.len() <= ROOM_TERMS_MAX => {
+                let rooms: Vec<String> = rooms.iter().map(|room| room_term(room.0)).collect();
+                terms.push(format!("({})", rooms.join(" OR ")));
+            }
+            _ => {}
+        }
+        let mut least = 1;
+        if let Some(since) = search.since {
+            let Some(id) = self.id_at_time(since)? else { return Ok(found) };
+            least = id;
+        }
+        let mut bound = search.before.map_or(i64::MAX, |id| id.0);
+        if let Some(until) = search.until {
+            bound = bound.min(self.id_at_time(until)?.unwrap_or(i64::MAX));
+        }
+
+        let mut candidates = self.conn.prepare_cached(if terms.is_empty() { SPOKEN } else { MATCHES })?;
+        let mut rows = candidates.query((terms.join(" AND "), least, bound))?;
+        let mut one =
+            self.conn.prepare_cached(&format!("SELECT room_id, {EVENT_COLUMNS} FROM events WHERE id = ?1"))?;
+        for _ in 0..CANDIDATES_MAX {
+            if found.len() >= search.limit {
+                break;
+            }
+            let Some(row) = rows.next()? else { break };
+            let id: i64 = row.get(0)?;
+            let mut rows = one.query([id])?;
+            let Some(row) = rows.next()? else { continue };
+            let Some(room) = row.get::<_, Option<i64>>(0)?.map(RoomId) else { continue };
+            let event = event(row, 1)?;
+            let crate::event::Body::Said { text, .. } = &event.body else { continue };
+            if text.is_empty()
+                || search.rooms.as_ref().is_some_and(|rooms| !rooms.contains(&room))
+                || !question.is_answered_by(text)
+            {
+                continue;
+            }
+            if let Some(seq) = self.seq_of_event(room, event.id)? {
+                found.push((room, seq, event));
+            }
+        }
+        Ok(found)
+    }
+
+    fn author(&self, name: &str) -> Result<Option<i64>> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT id FROM accounts WHERE key = ?1 UNION SELECT id FROM accounts WHERE name = ?1")?;
+        Ok(statement.query_row(params_from_iter([name]), |row| row.get(0)).optional()?)
+    }
+}

@@ -1,0 +1,675 @@
+//! The store's story: what the rest of the program does with it, told against its public functions.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use crate::event::{AccountId, Body, Event, EventId, Kind, Millis, RoomId, Seq, Speech, Who};
+
+use super::*;
+
+/// A store with two people and a room, and the places its logs have come to.
+struct World {
+    dir: TempDir,
+    writer: Writer,
+    alice: Who,
+    bob: Who,
+    room: RoomId,
+}
+
+impl World {
+    fn new() -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(dir.path()).unwrap();
+        let tx = writer.begin().unwrap();
+        let alice = Who { id: tx.create_account(&person("Alice")).unwrap(), nick: "Alice".into() };
+        let bob = Who { id: tx.create_account(&person("Bob")).unwrap(), nick: "Bob".into() };
+        let room = tx.create_room(RoomKind::Channel, "#Lobby", "#lobby", "nt", Some(alice.id), Millis(5)).unwrap();
+        tx.commit().unwrap();
+        World { dir, writer, alice, bob, room }
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::open(self.dir.path()).unwrap()
+    }
+
+    fn direct(&mut self) -> RoomId {
+        let tx = self.writer.begin().unwrap();
+        let room = tx.create_room(RoomKind::Direct, "Alice, Bob", "1,2", "", None, Millis(6)).unwrap();
+        tx.commit().unwrap();
+        room
+    }
+
+    /// Adds one event at the heads of these rooms' logs.
+    fn add(&mut self, who: &Who, body: Body, rooms: &[RoomId]) -> EventId {
+        let id = self.writer.next_event_id().unwrap();
+        let tx = self.writer.begin().unwrap();
+        let places: Vec<(RoomId, Seq)> = rooms.iter().map(|room| (*room, tx.head(*room).unwrap() + 1)).collect();
+        let event = Event { id, time: Millis(1_000 + id.0 * 10), actor: Some(who.clone()), body };
+        tx.append(&event, &places).unwrap();
+        tx.commit().unwrap();
+        id
+    }
+
+    fn say(&mut self, text: &str) -> EventId {
+        let (alice, room) = (self.alice.clone(), self.room);
+        self.add(&alice, said(text), &[room])
+    }
+
+    fn found(&self, text: &str) -> Vec<String> {
+        self.search(&Search { text: text.into(), limit: 100, ..Search::default() })
+    }
+
+    fn search(&self, search: &Search) -> Vec<String> {
+        self.reader().search(search).unwrap().into_iter().map(|(_, _, event)| words_of(&event)).collect()
+    }
+}
+
+fn person(name: &str) -> NewAccount {
+    NewAccount {
+        name: name.into(),
+        key: name.to_lowercase(),
+        skeleton: name.to_lowercase(),
+        hash: PasswordHashText("$argon2id$secret".into()),
+        admin: false,
+        bot: false,
+        created: Millis(1),
+    }
+}
+
+fn said(text: &str) -> Body {
+    Body::Said { speech: Speech::Privmsg, to: None, text: text.into(), tags: "".into() }
+}
+
+fn words_of(event: &Event) -> String {
+    match &event.body {
+        Body::Said { text, .. } => text.to_string(),
+        body => format!("{body:?}"),
+    }
+}
+
+/// One of every kind.
+fn bodies(target: &Who) -> Vec<Body> {
+    let text: Arc<str> = "some text: 你好 ✓".into();
+    let said = |speech| Body::Said {
+        speech,
+        to: Some(target.clone()),
+        text: text.clone(),
+        tags: "+reply=x;+draft/react=y".into(),
+    };
+    let target = target.clone();
+    vec![
+        said(Speech::Privmsg),
+        said(Speech::Notice),
+        said(Speech::Tagmsg),
+        Body::Join { realname: text.clone() },
+        Body::Part { reason: text.clone() },
+        Body::Quit { reason: "".into() },
+        Body::Kick { target: target.clone(), reason: text.clone() },
+        Body::Topic { text: "".into() },
+        Body::Mode { changes: "+o-v bob carol".into() },
+        Body::Invite { target },
+        Body::Redacted { target: EventId(1), reason: text.clone() },
+        Body::Created { modes: "+nt".into() },
+        Body::Reset,
+    ]
+}
+
+#[test]
+fn accounts_live_and_are_found() {
+    let mut world = World::new();
+    let tx = world.writer.begin().unwrap();
+    assert!(matches!(tx.create_account(&person("ALICE")), Err(StoreError::Taken)));
+    let mut lookalike = person("A1ice");
+    lookalike.skeleton = "alice".into();
+    assert!(matches!(tx.create_account(&lookalike), Err(StoreError::Taken)));
+    // A refusal leaves the rest of the transaction alone.
+    let mut bob = tx.account_by_key("bob").unwrap().unwrap();
+    bob.disabled = true;
+    bob.hash = PasswordHashText("$argon2id$other".into());
+    bob.last_seen = Some(Millis(77));
+    tx.update_account(&bob).unwrap();
+    tx.set_seen(world.alice.id, EventId(9), Millis(99)).unwrap();
+    let nobody = AccountRow { id: AccountId(404), key: "x".into(), skeleton: "x".into(), ..bob.clone() };
+    assert!(matches!(tx.update_account(&nobody), Err(StoreError::Missing("account"))));
+    tx.commit().unwrap();
+
+    let reader = world.reader();
+    assert_eq!(reader.account(bob.id).unwrap(), Some(bob.clone()));
+    let alice = reader.account_by_key("alice").unwrap().unwrap();
+    assert_eq!((alice.seen, alice.last_seen, alice.admin), (EventId(9), Some(Millis(99)), false));
+    assert_eq!(reader.accounts_by_skeleton("bob").unwrap(), Some(bob));
+    assert_eq!(reader.account_by_key("carol").unwrap(), None);
+    assert_eq!(reader.accounts().unwrap().len(), 2);
+    assert!(!format!("{alice:?}").contains("argon2"));
+}
+
+#[test]
+fn rooms_members_invitations_and_markers() {
+    let mut world = World::new();
+    let direct = world.direct();
+    let (alice, bob, room) = (world.alice.clone(), world.bob.clone(), world.room);
+    let member = |who: &Who, op, present, joined| MemberRow {
+        account: who.id,
+        nick: who.nick.clone(),
+        op,
+        voice: false,
+        present,
+        joined,
+    };
+    let tx = world.writer.begin().unwrap();
+    assert!(matches!(
+        tx.create_room(RoomKind::Channel, "#lobby", "#lobby", "", None, Millis(1)),
+        Err(StoreError::Taken)
+    ));
+    tx.set_member(room, &member(&alice, true, true, 2)).unwrap();
+    tx.set_member(room, &member(&bob, false, true, 1)).unwrap();
+    tx.set_member(direct, &member(&bob, false, false, 1)).unwrap();
+    tx.set_invite(room, bob.id, true).unwrap();
+    tx.set_invite(room, bob.id, true).unwrap();
+    tx.set_marker(bob.id, room, Millis(50)).unwrap();
+    tx.set_marker(bob.id, room, Millis(40)).unwrap();
+    let mut row = tx.room(room).unwrap().unwrap();
+    assert_eq!((row.founder, row.topic.clone(), &*row.modes), (Some(alice.id), None, "nt"));
+    row.topic = Some(TopicRow { text: "tea".into(), by: "Alice".into(), at: Millis(9) });
+    row.modes = "s".into();
+    tx.save_room(&row).unwrap();
+    tx.commit().unwrap();
+
+    let reader = world.reader();
+    assert_eq!(reader.room_by_key("#lobby").unwrap(), Some(row.clone()));
+    assert_eq!(reader.rooms().unwrap(), [row]);
+    assert_eq!(reader.members(room).unwrap(), [member(&bob, false, true, 1), member(&alice, true, true, 2)]);
+    assert_eq!(reader.rooms_of(bob.id).unwrap().len(), 2);
+    assert_eq!(reader.rooms_of(alice.id).unwrap().len(), 1);
+    assert_eq!(reader.room(direct).unwrap().unwrap().kind, RoomKind::Direct);
+    assert_eq!(reader.invited(room).unwrap(), [bob.id]);
+    assert_eq!(reader.marker(bob.id, room).unwrap(), Some(Millis(50)));
+
+    let tx = world.writer.begin().unwrap();
+    tx.set_all_absent(room).unwrap();
+    tx.set_invite(room, bob.id, false).unwrap();
+    tx.remove_member(room, alice.id).unwrap();
+    tx.commit().unwrap();
+    assert_eq!(reader.members(room).unwrap(), [member(&bob, false, false, 1)]);
+    assert_eq!(reader.invited(room).unwrap(), []);
+}
+
+#[test]
+fn every_kind_of_event_comes_back_as_it_was() {
+    let mut world = World::new();
+    let (alice, bob, room) = (world.alice.clone(), world.bob.clone(), world.room);
+    let mut all = bodies(&bob);
+    assert_eq!(all.len(), Kind::ALL.len());
+    for body in all.clone() {
+        world.add(&alice, body, &[room]);
+    }
+    let read = world.reader().read(room, 1, 100).unwrap();
+    assert_eq!(read.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=13).collect::<Vec<_>>());
+    for ((_, event), body) in read.iter().zip(all.drain(..)) {
+        assert_eq!((&event.body, &event.actor), (&body, &Some(alice.clone())));
+        assert_eq!(world.reader().event(event.id).unwrap().as_ref(), Some(event));
+    }
+    let reset = Event { id: EventId(20), time: Millis(9_000), actor: None, body: Body::Reset };
+    let tx = world.writer.begin().unwrap();
+    tx.append(&reset, &[(room, 14)]).unwrap();
+    tx.commit().unwrap();
+    assert_eq!(world.reader().read(room, 14, 9).unwrap(), [(14, reset)]);
+    assert_eq!(world.writer.next_event_id().unwrap(), EventId(21));
+    assert_eq!(world.writer.last_time().unwrap(), Millis(9_000));
+}
+
+#[test]
+fn the_view_for_people_knows_every_kind() {
+    let mut world = World::new();
+    let (alice, bob, room) = (world.alice.clone(), world.bob.clone(), world.room);
+    for body in bodies(&bob) {
+        world.add(&alice, body, &[room]);
+    }
+    let reader = world.reader();
+    let mut rows = reader.conn.prepare("SELECT kind, room, time, who FROM history ORDER BY seq").unwrap();
+    let rows: Vec<(String, String, String, String)> = rows
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .unwrap()
+        .collect::<rusqlite::Result<_>>()
+        .unwrap();
+    assert_eq!(rows.iter().map(|row| &*row.0).collect::<Vec<_>>(), Kind::ALL.map(Kind::word));
+    assert_eq!((&*rows[0].1, &*rows[0].2, &*rows[0].3), ("#Lobby", "1970-01-01 00:00:01.010", "Alice"));
+}
+
+#[test]
+fn pages_forwards_and_back() {
+    let mut world = World::new();
+    let (bob, room) = (world.bob.clone(), world.room);
+    for n in 1..=10 {
+        world.say(&format!("line {n}"));
+        world.add(&bob, Body::Join { realname: "Bob".into() }, &[room]);
+    }
+    let reader = world.reader();
+    let seqs = |page: Vec<(Seq, Event)>| page.into_iter().map(|(seq, _)| seq).collect::<Vec<_>>();
+    assert_eq!(reader.head(room).unwrap(), 20);
+    assert_eq!(seqs(reader.read(room, 18, 100).unwrap()), [18, 19, 20]);
+    assert_eq!(seqs(reader.read(room, 3, 2).unwrap()), [3, 4]);
+    assert_eq!(seqs(reader.read(room, 21, 2).unwrap()), Vec::<Seq>::new());
+    assert_eq!(seqs(reader.read_back(room, 21, 3, Kinds::All).unwrap()), [18, 19, 20]);
+    assert_eq!(seqs(reader.read_back(room, 20, 3, Kinds::Spoken).unwrap()), [15, 17, 19]);
+    assert_eq!(seqs(reader.read_back(room, Seq::MAX, 1, Kinds::Spoken).unwrap()), [19]);
+    assert_eq!(seqs(reader.read_forward(room, 3, 2, Kinds::Spoken).unwrap()), [5, 7]);
+    assert_eq!(seqs(reader.read_forward(room, 3, 2, Kinds::All).unwrap()), [4, 5]);
+    assert_eq!(seqs(reader.read_forward(room, Seq::MAX, 2, Kinds::All).unwrap()), Vec::<Seq>::new());
+    let stats = reader.room_stats(room).unwrap();
+    assert_eq!((stats.messages, stats.last), (10, Some(Millis(1_200))));
+    let counts = reader.counts().unwrap();
+    assert_eq!((counts.accounts, counts.rooms, counts.messages), (2, 1, 10));
+    assert!(counts.size > 0);
+}
+
+#[test]
+fn a_page_costs_the_same_anywhere() {
+    let world = World::new();
+    let conn = &world.writer.conn;
+    for sql in [
+        history::FORWARD,
+        history::FORWARD_SPOKEN,
+        history::BACK,
+        history::BACK_SPOKEN,
+        history::STEP_EVENT,
+        history::STEP_TIME,
+    ] {
+        let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let params = plan.parameter_count();
+        let plan: Vec<String> = plan
+            .query_map(rusqlite::params_from_iter(vec![1; params]), |row| row.get(3))
+            .unwrap()
+            .collect::<rusqlite::Result<_>>()
+            .unwrap();
+        assert!(plan.iter().all(|step| step.starts_with("SEARCH ")), "{sql}\n{plan:#?}");
+        assert!(plan[0].contains("room_id=? AND seq"), "{sql}\n{plan:#?}");
+    }
+}
+
+#[test]
+fn what_is_not_committed_never_was() {
+    let mut world = World::new();
+    world.say("kept");
+    let room = world.room;
+    let event = Event { id: EventId(2), time: Millis(2_000), actor: None, body: said("dropped words") };
+    let reader = world.reader();
+    let tx = world.writer.begin().unwrap();
+    tx.append(&event, &[(room, 2)]).unwrap();
+    assert_eq!(tx.head(room).unwrap(), 2);
+    assert_eq!(reader.head(room).unwrap(), 1);
+    drop(tx);
+    assert_eq!(reader.head(room).unwrap(), 1);
+
+    // A step that fails half-way gives the transaction up.
+    let tx = world.writer.begin().unwrap();
+    tx.append(&event, &[(room, 2)]).unwrap();
+    let clash = Event { id: EventId(3), ..event.clone() };
+    assert!(tx.append(&clash, &[(room, 2)]).is_err());
+    assert!(matches!(tx.append(&Event { id: EventId(4), ..event.clone() }, &[(room, 3)]), Err(StoreError::GivenUp)));
+    assert!(matches!(tx.commit(), Err(StoreError::GivenUp)));
+    assert_eq!(reader.head(room).unwrap(), 1);
+    assert!(world.found("dropped").is_empty());
+
+    let tx = world.writer.begin().unwrap();
+    tx.append(&event, &[(room, 2)]).unwrap();
+    tx.commit().unwrap();
+    assert_eq!(world.found("dropped"), ["dropped words"]);
+    drop(world.writer);
+    assert_eq!(Writer::open(world.dir.path()).unwrap().head(room).unwrap(), 2);
+}
+
+#[test]
+fn search_finds_words_of_every_script() {
+    let mut world = World::new();
+    for text in [
+        "Good morning everybody",
+        "Die Würfel sind gefallen, Grüße aus Köln",
+        "我们明天去北京开会",
+        "今日は東京で会議があります",
+        "京都の東に行く",
+        "안녕하세요 학교에서 만나요",
+        "Привет, как дела?",
+        "สวัสดีครับ",
+        "deploy 👍 done",
+        "mail me: a.b+c@example.org OR \"quoted\" NEAR(x)",
+    ] {
+        world.say(text);
+    }
+    let one = |query: &str, part: &str| {
+        let found = world.found(query);
+        assert!(found.len() == 1 && found[0].contains(part), "{query}: {found:?}");
+    };
+    one("morning", "Good");
+    one("GOOD morn", "Good");
+    one("everybody good", "Good");
+    one("wurfel", "Würfel");
+    one("WÜRFEL", "Würfel");
+    one("grüsse", "Grüße");
+    one("köl", "Köln");
+    one("北京", "北京");
+    one("开会", "开会");
+    one("明天去", "明天");
+    one("会議", "会議");
+    one("東京", "東京で");
+    one("학교", "학교에서");
+    one("하세", "안녕");
+    one("приве", "Привет");
+    one("สวัส", "สวัสดี");
+    one("👍", "deploy");
+    one("done 👍", "deploy");
+    one("a.b+c@example.org", "mail");
+    one("\"quoted\" NEAR(", "mail");
+    for nothing in
+        ["orning", "dice", "京東", "北会", "morning*x", "text:good", "...", "会 dice", "👎", "good -morning x"]
+    {
+        assert!(world.found(nothing).is_empty(), "{nothing}");
+    }
+    assert_eq!(world.found("東"), ["京都の東に行く", "今日は東京で会議があります"]);
+    assert_eq!(world.found("").len(), 10);
+    assert_eq!(world.found("")[0], "mail me: a.b+c@example.org OR \"quoted\" NEAR(x)");
+}
+
+#[test]
+fn search_keeps_to_rooms_people_and_times() {
+    let mut world = World::new();
+    let (alice, bob, room) = (world.alice.clone(), world.bob.clone(), world.room);
+    let direct = world.direct();
+    world.add(&alice, said("tea one"), &[room]); // id 1, time 1010
+    world.add(&bob, said("tea two"), &[room]);
+    world.add(&bob, said("tea three"), &[direct]);
+    world.add(&alice, said("tea four"), &[direct]);
+    let base = Search { text: "tea".into(), limit: 10, ..Search::default() };
+    let check = |search: Search, expected: &[&str]| {
+        assert_eq!(world.search(&search), expected, "{search:?}");
+    };
+    check(base.clone(), &["tea four", "tea three", "tea two", "tea one"]);
+    check(Search { limit: 2, ..base.clone() }, &["tea four", "tea three"]);
+    check(Search { before: Some(EventId(3)), ..base.clone() }, &["tea two", "tea one"]);
+    check(Search { rooms: Some(vec![room]), ..base.clone() }, &["tea two", "tea one"]);
+    check(Search { rooms: Some(vec![room, direct]), limit: 3, ..base.clone() }, &["tea four", "tea three", "tea two"]);
+    check(Search { rooms: Some(vec![]), ..base.clone() }, &[]);
+    let some = (1..=200).map(RoomId).filter(|id| *id != direct).collect();
+    check(Search { rooms: Some(some), ..base.clone() }, &["tea two", "tea one"]);
+    let many = (1..=500).map(RoomId).filter(|id| *id != direct).collect();
+    check(Search { rooms: Some(many), ..base.clone() }, &["tea two", "tea one"]);
+    check(Search { from: Some("bob".into()), ..base.clone() }, &["tea three", "tea two"]);
+    check(Search { from: Some("Bob".into()), text: "".into(), ..base.clone() }, &["tea three", "tea two"]);
+    check(Search { from: Some("Bob".into()), rooms: Some(vec![room]), text: "".into(), ..base.clone() }, &["tea two"]);
+    check(Search { from: Some("carol".into()), ..base.clone() }, &[]);
+    check(Search { since: Some(Millis(1_020)), until: Some(Millis(1_040)), ..base.clone() }, &["tea three", "tea two"]);
+    check(Search { since: Some(Millis(1_041)), ..base.clone() }, &[]);
+    check(Search { until: Some(Millis(1_010)), ..base.clone() }, &[]);
+    let (found_room, seq, event) = world.reader().search(&base).unwrap().swap_remove(1);
+    assert_eq!((found_room, seq, event.id), (direct, 1, EventId(3)));
+}
+
+#[test]
+fn what_was_redacted_is_really_gone() {
+    let mut world = World::new();
+    world.say("before");
+    let secret = world.say("hunter2secret Geheimwort 机密文件");
+    world.say("after");
+    assert_eq!(world.found("hunter2secret").len(), 1);
+    let tx = world.writer.begin().unwrap();
+    assert!(tx.redact(secret).unwrap());
+    assert!(tx.redact(secret).unwrap());
+    assert!(!tx.redact(EventId(404)).unwrap());
+    tx.commit().unwrap();
+    for query in ["hunter2secret", "geheim", "机密", ""] {
+        assert!(world.found(query).iter().all(|text| text == "before" || text == "after"), "{query}");
+    }
+    assert_eq!(words_of(&world.reader().event(secret).unwrap().unwrap()), "");
+    // Nor does a look into the files find it, once the -wal file is emptied.
+    world.writer.checkpoint().unwrap();
+    let bytes = std::fs::read(database_path(world.dir.path())).unwrap();
+    let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(holds("before"));
+    for text in ["hunter2", "geheimwort", "Geheimwort", "机密"] {
+        assert!(!holds(text), "{text}");
+    }
+    assert!(std::fs::metadata(world.dir.path().join("chat.db-wal")).unwrap().len() == 0);
+}
+
+#[test]
+fn retention_takes_the_oldest_and_keeps_the_count() {
+    let mut world = World::new();
+    let (alice, room) = (world.alice.clone(), world.room);
+    let other = world.direct();
+    for n in 1..=5 {
+        world.say(&format!("old {n}"));
+    }
+    let quit = world.add(&alice, Body::Quit { reason: "bye".into() }, &[room, other]);
+    world.say("new");
+    let tx = world.writer.begin().unwrap();
+    assert_eq!(tx.prune(room, Millis(1_060), 2).unwrap(), 2);
+    assert_eq!(tx.prune(room, Millis(1_060), 100).unwrap(), 3);
+    tx.commit().unwrap();
+    let reader = world.reader();
+    assert_eq!(reader.read(room, 1, 1).unwrap()[0].0, 6);
+    assert!(world.found("old").is_empty());
+    assert_eq!(reader.event(EventId(1)).unwrap(), None);
+
+    // An event that stands in two logs goes with the second.
+    let tx = world.writer.begin().unwrap();
+    assert_eq!(tx.prune(room, Millis(i64::MAX), 1_000).unwrap(), 2);
+    tx.commit().unwrap();
+    assert!(reader.event(quit).unwrap().is_some());
+    assert_eq!((reader.head(room).unwrap(), reader.head(other).unwrap()), (7, 1));
+    let tx = world.writer.begin().unwrap();
+    assert_eq!(tx.prune(other, Millis(i64::MAX), 1_000).unwrap(), 1);
+    tx.commit().unwrap();
+    assert_eq!(reader.event(quit).unwrap(), None);
+
+    // Nothing is left, and yet no seq, id or time is given twice.
+    assert_eq!(reader.head(room).unwrap(), 7);
+    assert_eq!(reader.seq_after_event(room, EventId(0)).unwrap(), 8);
+    assert_eq!(reader.next_event_id().unwrap(), EventId(8));
+    assert_eq!(reader.last_time().unwrap(), Millis(1_070));
+}
+
+#[test]
+fn a_room_goes_with_all_that_is_its_own() {
+    let mut world = World::new();
+    let (alice, bob, room) = (world.alice.clone(), world.bob.clone(), world.room);
+    let other = world.direct();
+    for n in 0..1_200 {
+        world.add(&alice, said(&format!("word{n}")), &[room]);
+    }
+    let quit = world.add(&bob, Body::Quit { reason: "".into() }, &[other, room]);
+    let tx = world.writer.begin().unwrap();
+    let member = MemberRow { account: bob.id, nick: "".into(), op: false, voice: false, present: false, joined: 1 };
+    tx.set_member(room, &member).unwrap();
+    tx.set_invite(room, bob.id, true).unwrap();
+    tx.set_marker(bob.id, room, Millis(1)).unwrap();
+    tx.commit().unwrap();
+    let tx = world.writer.begin().unwrap();
+    tx.remove_room(room).unwrap();
+    tx.commit().unwrap();
+
+    let reader = world.reader();
+    assert_eq!(reader.room(room).unwrap(), None);
+    assert!(world.found("word7").is_empty());
+    assert_eq!(reader.read(room, 1, 10).unwrap(), []);
+    assert!(reader.rooms_of(bob.id).unwrap().is_empty());
+    assert_eq!(reader.read(other, 1, 10).unwrap()[0].1.id, quit);
+    let left: i64 = reader.conn.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 1);
+    check_whole(&reader);
+}
+
+#[test]
+fn orders_reach_a_running_server() {
+    let mut world = World::new();
+    let id = post_order(world.dir.path(), r#"{"passwd":"$argon2id$x"}"#, Millis(5)).unwrap();
+    let orders = world.writer.open_orders().unwrap();
+    assert_eq!(orders, [(id, r#"{"passwd":"$argon2id$x"}"#.to_owned())]);
+    assert_eq!(world.reader().order_result(id).unwrap(), None);
+    let tx = world.writer.begin().unwrap();
+    tx.finish_order(id, "done").unwrap();
+    tx.commit().unwrap();
+    assert!(world.writer.open_orders().unwrap().is_empty());
+    assert_eq!(world.reader().order_result(id).unwrap().as_deref(), Some("done"));
+    let body: String = world.writer.conn.query_row("SELECT body FROM orders", [], |row| row.get(0)).unwrap();
+    assert_eq!(body, "");
+}
+
+fn check_whole(reads: &Reads) {
+    let verdict: String = reads.conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(verdict, "ok");
+}
+
+/// Fills the disk (a tmpfs of two megabytes, or a limit on pages where mounting is forbidden) and makes room again.
+#[test]
+fn a_full_disk_loses_nothing_and_passes() {
+    let mount = tempfile::tempdir().unwrap();
+    let tmpfs = Tmpfs::mount(mount.path());
+    let mut writer = Writer::open(mount.path()).unwrap();
+    let ballast = mount.path().join("ballast");
+    if tmpfs.is_none() {
+        writer.conn.query_row("PRAGMA max_page_count = 150", [], |_| Ok(())).unwrap();
+    } else {
+        std::fs::write(&ballast, vec![0; 600_000]).unwrap();
+    }
+    let tx = writer.begin().unwrap();
+    let room = tx.create_room(RoomKind::Channel, "#a", "#a", "", None, Millis(1)).unwrap();
+    tx.commit().unwrap();
+
+    let batch = |writer: &mut Writer| -> Result<()> {
+        let (id, head) = (writer.next_event_id()?.0, writer.head(room)?);
+        let tx = writer.begin()?;
+        for n in 0..20 {
+            let body = said(&format!("number{id} {n} {}", "x".repeat(400)));
+            let event = Event { id: EventId(id + n), time: Millis(id + n), actor: None, body };
+            tx.append(&event, &[(room, head + 1 + n as u64)])?;
+        }
+        tx.commit()
+    };
+    let mut kept = 0;
+    let error = loop {
+        match batch(&mut writer) {
+            Ok(()) => kept += 20,
+            Err(error) => break error,
+        }
+        assert!(kept < 100_000);
+    };
+    assert!(matches!(error, StoreError::Full), "{error:?}");
+    assert!(kept > 0);
+    for _ in 0..5 {
+        assert!(matches!(batch(&mut writer), Err(StoreError::Full)));
+        let reader = Reader::open(mount.path()).unwrap();
+        assert_eq!(reader.head(room).unwrap(), kept);
+        assert_eq!(reader.read_back(room, Seq::MAX, 5, Kinds::All).unwrap().len(), 5);
+    }
+    if tmpfs.is_none() {
+        writer.conn.query_row("PRAGMA max_page_count = 100000", [], |_| Ok(())).unwrap();
+    } else {
+        std::fs::remove_file(&ballast).unwrap();
+    }
+    batch(&mut writer).unwrap();
+    assert_eq!(writer.head(room).unwrap(), kept + 20);
+    assert_eq!(writer.read(room, 1, 1_000_000).unwrap().len() as u64, kept + 20);
+    let search = Search { text: format!("number{}", kept + 1), limit: 99, ..Search::default() };
+    assert_eq!(writer.search(&search).unwrap().len(), 20);
+    check_whole(&writer);
+    drop(writer);
+    drop(tmpfs);
+}
+
+struct Tmpfs<'a>(&'a Path);
+
+impl<'a> Tmpfs<'a> {
+    fn mount(at: &'a Path) -> Option<Tmpfs<'a>> {
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(at).stderr(std::process::Stdio::null());
+        mount.status().ok().filter(|status| status.success()).map(|_| Tmpfs(at))
+    }
+}
+
+impl Drop for Tmpfs<'_> {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("--lazy").arg(self.0).status();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Whatever people type is a question, never an error.
+    #[test]
+    fn any_text_can_be_searched_for(texts in prop::collection::vec(any::<String>(), 20)) {
+        let mut world = World::new();
+        for text in &texts {
+            world.say(text);
+        }
+        for text in texts.iter().map(String::as_str).chain(["\"", "* OR", "NEAR(a b)", "^a", "{text}: a", "\0a\0"]) {
+            for rooms in [None, Some(vec![world.room])] {
+                let search = Search { text: text.into(), rooms, limit: 100, ..Search::default() };
+                let found = world.writer.search(&search).unwrap();
+                // And it finds at least the text itself, if there is anything to be found in it.
+                if texts.iter().any(|t| t == text) && !words::Question::new(text).is_empty() {
+                    prop_assert!(found.iter().any(|(_, _, event)| words_of(event) == text), "{:?}", text);
+                }
+            }
+        }
+    }
+
+    /// What was indexed is what is taken away again.
+    #[test]
+    fn an_emptied_index_is_empty(texts in prop::collection::vec("[a-zäß北京東都가나 .]{0,20}", 1..12)) {
+        let mut world = World::new();
+        let ids: Vec<EventId> = texts.iter().map(|text| world.say(text)).collect();
+        let tx = world.writer.begin().unwrap();
+        for id in ids {
+            tx.redact(id).unwrap();
+        }
+        tx.commit().unwrap();
+        let room = words::room_term(world.room.0);
+        let left: i64 = world
+            .writer
+            .conn
+            .query_row("SELECT count(*) FROM search WHERE search MATCH ?1", [&room], |row| row.get(0))
+            .unwrap();
+        prop_assert_eq!(left, 0);
+        for text in &texts {
+            prop_assert!(world.found(text).iter().all(|found| found.trim().is_empty()));
+        }
+    }
+
+    /// Bisection finds what a walk along the log finds, gaps or not.
+    #[test]
+    fn bisection_is_a_linear_scan(entries in prop::collection::vec((1u64..5, 1i64..4, 0i64..3), 0..60)) {
+        let mut world = World::new();
+        let room = world.room;
+        let (mut seq, mut id, mut time) = (0, 0, 100);
+        let mut log = Vec::new();
+        let tx = world.writer.begin().unwrap();
+        for (more_seq, more_id, more_time) in entries {
+            (seq, id, time) = (seq + more_seq, id + more_id, time + more_time);
+            let event = Event { id: EventId(id), time: Millis(time), actor: None, body: said("x") };
+            tx.append(&event, &[(room, seq)]).unwrap();
+            log.push((seq, id, time));
+        }
+        tx.commit().unwrap();
+        let scan = |far: &dyn Fn(&(u64, i64, i64)) -> bool| log.iter().find(|e| far(e)).map_or(seq + 1, |e| e.0);
+        for probe in -1..=id + 2 {
+            prop_assert_eq!(world.writer.seq_after_event(room, EventId(probe)).unwrap(), scan(&|e| e.1 > probe));
+            let at = log.iter().find(|e| e.1 == probe).map(|e| e.0);
+            prop_assert_eq!(world.writer.seq_of_event(room, EventId(probe)).unwrap(), at);
+        }
+        for probe in 98..=time + 2 {
+            prop_assert_eq!(world.writer.seq_at_time(room, Millis(probe)).unwrap(), scan(&|e| e.2 >= probe));
+            let first = log.iter().find(|e| e.2 >= probe).map(|e| e.1);
+            prop_assert_eq!(world.writer.id_at_time(Millis(probe)).unwrap(), first);
+        }
+    }
+}
+
+#[test]
+fn connections_may_move_to_their_threads() {
+    fn can_move<T: Send>() {}
+    can_move::<Writer>();
+    can_move::<Reader>();
+}

@@ -1,0 +1,314 @@
+//! The one writing connection, its transactions, and what is written to the logs.
+//!
+//! A [`Tx`] keeps all or nothing: it is rolled back unless [`Tx::commit`] says `Ok`, and once a step has failed it
+//! can only be dropped (SQLite itself may have rolled it back, and what came after would be kept piece by piece).
+//! The writer is usable again after any failure, as soon as its cause is gone.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Deref;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::event::{Body, Event, EventId, Millis, RoomId, Seq, Who};
+
+use super::error::{Result, StoreError};
+use super::{Reads, open, signed, words};
+
+/// The only connection that changes the database, but for [`super::post_order`].
+pub struct Writer {
+    reads: Reads,
+    /// What is being given to the index: one buffer for all messages.
+    words: RefCell<String>,
+}
+
+/// A transaction. Sees what it has written; nobody else does before it is committed.
+pub struct Tx<'a> {
+    writer: &'a Writer,
+    given_up: Cell<bool>,
+}
+
+impl Writer {
+    /// Opens, creates or upgrades the database. The caller holds the [`super::Lock`].
+    pub fn open(data_dir: &Path) -> Result<Writer> {
+        let conn = open::writer(data_dir)?;
+        Ok(Writer { reads: Reads { conn }, words: RefCell::default() })
+    }
+
+    pub fn begin(&mut self) -> Result<Tx<'_>> {
+        let conn = &self.reads.conn;
+        if !conn.is_autocommit() {
+            // A roll-back failed earlier.
+            conn.execute_batch("ROLLBACK")?;
+        }
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(Tx { writer: self, given_up: Cell::new(false) })
+    }
+
+    /// Moves what was committed from the -wal file into the database and empties it, or as much as the readers of the
+    /// moment allow, without waiting for them.
+    pub fn checkpoint(&self) -> Result<()> {
+        let conn = &self.reads.conn;
+        conn.busy_timeout(Duration::from_millis(20))?;
+        let done = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        conn.busy_timeout(open::BUSY)?;
+        Ok(done?)
+    }
+}
+
+impl Deref for Writer {
+    type Target = Reads;
+
+    fn deref(&self) -> &Reads {
+        &self.reads
+    }
+}
+
+impl Deref for Tx<'_> {
+    type Target = Reads;
+
+    fn deref(&self) -> &Reads {
+        &self.writer.reads
+    }
+}
+
+impl Drop for Tx<'_> {
+    fn drop(&mut self) {
+        let conn = self.conn();
+        // After a commit, or after SQLite rolled back by itself, there is nothing left to undo. If the roll-back fails,
+        // the next `begin` tries again.
+        if !conn.is_autocommit() {
+            let _ = conn.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+/// An event about to leave the log.
+struct Leaving {
+    id: i64,
+    time: i64,
+    kind: i64,
+    room: Option<i64>,
+    actor: Option<i64>,
+    text: Option<String>,
+}
+
+impl Tx<'_> {
+    /// Durable when this returns `Ok`.
+    pub fn commit(self) -> Result<()> {
+        self.step(|conn| {
+            conn.prepare_cached("COMMIT")?.execute([])?;
+            Ok(())
+        })
+    }
+
+    /// Adds the event to the logs of these rooms (nowhere: it is not kept), and to the index if it is spoken in one.
+    /// Ids and times must not go back, and seqs must be above each room's head.
+    pub fn append(&self, event: &Event, places: &[(RoomId, Seq)]) -> Result<()> {
+        self.step(|conn| {
+            let room = match places {
+                [] => return Ok(()),
+                [(room, _)] => Some(room.0),
+                _ => None,
+            };
+            let columns = Columns::of(&event.body);
+            let kind = event.kind();
+            conn.prepare_cached(
+                "INSERT INTO events (id, time, kind, room_id, places, actor_id, actor, target_id, target, about, text, tags)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            )?
+            .execute(params![
+                event.id.0,
+                event.time.0,
+                kind as u8,
+                room,
+                if room.is_none() { Some(signed(places.len())) } else { None },
+                event.actor.as_ref().map(|who| who.id.0),
+                event.actor.as_ref().map(|who| &*who.nick),
+                columns.target.map(|who| who.id.0),
+                columns.target.map(|who| &*who.nick),
+                columns.about,
+                columns.text,
+                columns.tags,
+            ])?;
+            let mut log =
+                conn.prepare_cached("INSERT INTO log (room_id, seq, event_id, spoken) VALUES (?1, ?2, ?3, ?4)")?;
+            for (room, seq) in places {
+                log.execute(params![room.0, signed(*seq), event.id.0, kind.is_spoken()])?;
+            }
+            if let (Some(room), Some(text), true) = (room, columns.text, kind.is_spoken()) {
+                let mut words = self.writer.words.borrow_mut();
+                words::document(room, event.actor.as_ref().map(|who| who.id.0), text, &mut words);
+                conn.prepare_cached("INSERT INTO search (rowid, text) VALUES (?1, ?2)")?
+                    .execute(params![event.id.0, *words])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Blanks the text and tags of an event, and takes it out of the index: nothing of it is left in the tables. `false`:
+    /// there is no such event.
+    pub fn redact(&self, target: EventId) -> Result<bool> {
+        self.step(|conn| {
+            let Some(event) = leaving(conn, target.0)? else { return Ok(false) };
+            self.unindex(conn, &event)?;
+            conn.prepare_cached("UPDATE events SET text = NULL, tags = NULL WHERE id = ?1")?.execute([target.0])?;
+            Ok(true)
+        })
+    }
+
+    /// Removes the room with its log, members, invitations and markers. A long log takes long: [`Tx::prune`] it first,
+    /// a transaction at a time.
+    pub fn remove_room(&self, room: RoomId) -> Result<()> {
+        self.prune(room, Millis(i64::MAX), usize::MAX)?;
+        self.step(|conn| {
+            for sql in [
+                "DELETE FROM members WHERE room_id = ?1",
+                "DELETE FROM invites WHERE room_id = ?1",
+                "DELETE FROM markers WHERE room_id = ?1",
+                "DELETE FROM rooms WHERE id = ?1",
+            ] {
+                conn.prepare_cached(sql)?.execute([room.0])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Retention: takes away the oldest entries of the room that are older than `before`, at most `limit`, with their
+    /// events (unless they stand in another room's log too) and index. Says how many; fewer than `limit`: it is done.
+    /// Taking words out of the index costs about a millisecond a message: a small `limit` keeps the writer free for others.
+    pub fn prune(&self, room: RoomId, before: Millis, limit: usize) -> Result<usize> {
+        // So many are held in memory at a time.
+        const CHUNK: usize = 500;
+        let mut total = 0;
+        while total < limit {
+            let want = CHUNK.min(limit - total);
+            let done = self.step(|conn| self.prune_chunk(conn, room, before, want))?;
+            total += done;
+            if done < want {
+                break;
+            }
+        }
+        Ok(total)
+    }
+
+    /// Runs one step. Any failure but a harmless one gives the transaction up.
+    pub(super) fn step<T>(&self, step: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let conn = self.conn();
+        if self.given_up.get() || conn.is_autocommit() {
+            return Err(StoreError::GivenUp);
+        }
+        let result = step(conn);
+        if result.as_ref().is_err_and(|error| !error.is_harmless()) {
+            self.given_up.set(true);
+        }
+        result
+    }
+
+    fn conn(&self) -> &Connection {
+        &self.writer.reads.conn
+    }
+
+    fn unindex(&self, conn: &Connection, event: &Leaving) -> Result<()> {
+        let (Some(room), Some(text), 1 | 2) = (event.room, &event.text, event.kind) else { return Ok(()) };
+        let mut words = self.writer.words.borrow_mut();
+        words::document(room, event.actor, text, &mut words);
+        conn.prepare_cached("INSERT INTO search (search, rowid, text) VALUES ('delete', ?1, ?2)")?
+            .execute(params![event.id, *words])?;
+        Ok(())
+    }
+
+    fn prune_chunk(&self, conn: &Connection, room: RoomId, before: Millis, limit: usize) -> Result<usize> {
+        let mut oldest =
+            conn.prepare_cached("SELECT seq, event_id FROM log WHERE room_id = ?1 ORDER BY seq LIMIT ?2")?;
+        let oldest: Vec<(i64, i64)> = oldest
+            .query_map([room.0, signed(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        let mut done = 0;
+        let mut last = None;
+        for (seq, id) in oldest {
+            let event = leaving(conn, id)?;
+            if event.as_ref().is_some_and(|event| event.time >= before.0) {
+                break;
+            }
+            conn.prepare_cached("DELETE FROM log WHERE room_id = ?1 AND seq = ?2")?.execute([room.0, seq])?;
+            done += 1;
+            let Some(event) = event else { continue };
+            let elsewhere = event.room.is_none() && {
+                let mut places = conn.prepare_cached(
+                    "UPDATE events SET places = places - 1 WHERE id = ?1 AND room_id IS NULL RETURNING places > 0",
+                )?;
+                places.query_row([id], |row| row.get::<_, Option<bool>>(0)).optional()?.flatten().unwrap_or(false)
+            };
+            if !elsewhere {
+                self.unindex(conn, &event)?;
+                conn.prepare_cached("DELETE FROM events WHERE id = ?1")?.execute([id])?;
+            }
+            last = Some((seq, id, event.time));
+        }
+        if let Some((seq, id, time)) = last {
+            conn.prepare_cached("UPDATE rooms SET pruned = max(pruned, ?2) WHERE id = ?1")?.execute([room.0, seq])?;
+            // Should these have been the newest of all, their ids are still not given again.
+            for (key, value) in [("last_event", id), ("last_time", time)] {
+                conn.prepare_cached(
+                    "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
+                )?
+                .execute(params![key, value])?;
+            }
+        }
+        Ok(done)
+    }
+}
+
+fn leaving(conn: &Connection, id: i64) -> Result<Option<Leaving>> {
+    let mut statement =
+        conn.prepare_cached("SELECT id, time, kind, room_id, actor_id, text FROM events WHERE id = ?1")?;
+    let event = statement.query_row([id], |row| {
+        Ok(Leaving {
+            id: row.get(0)?,
+            time: row.get(1)?,
+            kind: row.get(2)?,
+            room: row.get(3)?,
+            actor: row.get(4)?,
+            text: row.get(5)?,
+        })
+    });
+    Ok(event.optional()?)
+}
+
+/// What of a body goes into which column; `history::event` reads it back.
+#[derive(Default)]
+struct Columns<'a> {
+    target: Option<&'a Who>,
+    about: Option<i64>,
+    text: Option<&'a str>,
+    tags: Option<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(body: &'a Body) -> Columns<'a> {
+        fn filled(text: &str) -> Option<&str> {
+            (!text.is_empty()).then_some(text)
+        }
+        match body {
+            Body::Said { speech: _, to, text, tags } => {
+                Columns { target: to.as_ref(), text: filled(text), tags: filled(tags), about: None }
+            }
+            Body::Kick { target, reason } => {
+                Columns { target: Some(target), text: filled(reason), ..Columns::default() }
+            }
+            Body::Invite { target } => Columns { target: Some(target), ..Columns::default() },
+            Body::Redacted { target, reason } => {
+                Columns { about: Some(target.0), text: filled(reason), ..Columns::default() }
+            }
+            Body::Join { realname: text }
+            | Body::Part { reason: text }
+            | Body::Quit { reason: text }
+            | Body::Topic { text }
+            | Body::Mode { changes: text }
+            | Body::Created { modes: text } => Columns { text: filled(text), ..Columns::default() },
+            Body::Reset => Columns::default(),
+        }
+    }
+}

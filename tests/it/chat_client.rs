@@ -1,0 +1,175 @@
+//! The `chat` program as scripts use it: send, tail, history and the plain pipe.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::harness::{DEADLINE, Finished, Server, fingerprint, password_of, run, signal};
+
+/// `chat` of the person `name`, who has a home of their own.
+struct Chat<'a> {
+    server: &'a Server,
+    name: &'static str,
+    home: PathBuf,
+}
+
+impl<'a> Chat<'a> {
+    fn of(server: &'a Server, name: &'static str) -> Chat<'a> {
+        let home = server.dir().join(format!("home-{name}"));
+        std::fs::create_dir_all(&home).expect("a home");
+        std::fs::write(home.join("password"), format!("{}\n", password_of(name))).expect("written");
+        Chat { server, name, home }
+    }
+
+    fn place(&self) -> String {
+        format!("{}@127.0.0.1:{}", self.name, self.server.address().port())
+    }
+
+    /// The command with nothing of this machine's user in it.
+    fn bare(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat"));
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", &self.home).env("LANG", "C.UTF-8");
+        command.env("XDG_CONFIG_HOME", self.home.join("config")).env("XDG_DATA_HOME", self.home.join("data"));
+        command.env("XDG_STATE_HOME", self.home.join("state")).env("TZ", "UTC");
+        command
+    }
+
+    fn command(&self) -> Command {
+        let mut command = self.bare();
+        command.arg("--password-file").arg(self.home.join("password"));
+        command.arg("--fingerprint").arg(fingerprint(&self.server.certificate()));
+        command
+    }
+
+    fn run(&self, args: &[&str], input: &str) -> Finished {
+        run(self.command().args(["--server", &self.place()]).args(args), input)
+    }
+}
+
+#[tokio::test]
+async fn send() {
+    let server = Server::start().await;
+    let mut bob = server.login("bob").await;
+    let alice = Chat::of(&server, "alice");
+    alice.run(&["send", "#lobby", "deploy ok"], "").ok();
+    bob.expect_from("alice", "PRIVMSG #lobby :deploy ok").await;
+    alice.run(&["send", "#lobby"], "one\ntwo\n第三\n").ok();
+    alice.run(&["send", "bob", "-"], "in private\n").ok();
+    for (target, text) in [("#lobby", "one"), ("#lobby", "two"), ("#lobby", "第三"), ("bob", "in private")] {
+        bob.expect_from("alice", &format!("PRIVMSG {target} :{text}")).await;
+    }
+    assert_eq!(server.said("#lobby"), ["deploy ok", "one", "two", "第三"], "exit 0 means stored");
+    let complaint = alice.run(&["send", "#nowhere", "hello?"], "").fails(1);
+    assert!(complaint.contains("#nowhere"), "{complaint}");
+    alice.run(&["send", "nobody", "hello?"], "").fails(1);
+}
+
+#[tokio::test]
+async fn a_long_text_is_sent_in_pieces_that_fit() {
+    let server = Server::start().await;
+    let alice = Chat::of(&server, "alice");
+    let words: Vec<String> = (0..300).map(|n| format!("word{n}")).collect();
+    alice.run(&["send", "#lobby", &words.join(" ")], "").ok();
+    let said = server.said("#lobby");
+    assert!(said.len() > 1);
+    assert_eq!(said.join(" ").split_whitespace().collect::<Vec<_>>(), words, "no word is lost or torn");
+}
+
+#[tokio::test]
+async fn history_and_tail() {
+    let server = Server::start().await;
+    let mut bob = server.login("bob").await;
+    for n in 0..5 {
+        bob.send(format!("PRIVMSG #lobby :past {n}")).await;
+    }
+    bob.sync().await;
+    let alice = Chat::of(&server, "alice");
+    let printed = alice.run(&["history", "#lobby", "--last", "3"], "").ok();
+    assert!(!printed.contains("past 1") && printed.contains("past 2") && printed.contains("past 4"), "{printed}");
+    assert!(printed.lines().all(|line| line.contains("bob")), "{printed}");
+
+    let mut child = alice
+        .command()
+        .args(["--server", &alice.place(), "tail", "#lobby", "--last", "2"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("chat");
+    let (lines, mut printed) = tokio::sync::mpsc::channel(100);
+    let stdout = BufReader::new(child.stdout.take().expect("piped"));
+    std::thread::spawn(move || {
+        for line in stdout.lines().map_while(Result::ok) {
+            let _ = lines.blocking_send(line);
+        }
+    });
+    let mut next = async || tokio::time::timeout(DEADLINE, printed.recv()).await.expect("a line").expect("a line");
+    for text in ["past 3", "past 4"] {
+        let line = next().await;
+        assert!(line.ends_with(text), "{line:?}");
+    }
+    bob.send("PRIVMSG #lobby :live, with \u{1b}[31mcolour\u{1b}[0m and \u{7}bell").await;
+    let line = next().await;
+    assert!(line.contains("live, with") && line.contains("colour"), "{line:?}");
+    assert!(!line.contains(['\u{1b}', '\u{7}']), "control sequences are stripped: {line:?}");
+    signal(child.id(), "INT");
+    child.wait().expect("our child");
+}
+
+#[tokio::test]
+async fn a_pipe_in_and_out() {
+    let server = Server::start().await;
+    let mut bob = server.login("bob").await;
+    let alice = Chat::of(&server, "alice");
+    let mut child = alice
+        .command()
+        .arg(alice.place())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("chat");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all("hello from a pipe\n你好\n".as_bytes()).expect("taken");
+    for text in ["hello from a pipe", "你好"] {
+        bob.expect_from("alice", &format!("PRIVMSG #lobby :{text}")).await;
+    }
+    drop(stdin);
+    let status = crate::harness::wait(&mut child, DEADLINE).expect("it ends with its input");
+    assert!(status.success(), "{status}");
+    assert_eq!(server.said("#lobby"), ["hello from a pipe", "你好"]);
+}
+
+#[tokio::test]
+async fn a_wrong_fingerprint_or_password_stops_it() {
+    let server = Server::start().await;
+    let _bob = server.login("bob").await;
+    let alice = Chat::of(&server, "alice");
+    let mut command = alice.bare();
+    command.arg("--password-file").arg(alice.home.join("password"));
+    command.args(["--fingerprint", &"00".repeat(32), "--server", &alice.place(), "send", "#lobby", "no"]);
+    run(&mut command, "").fails(1);
+    // Nobody to ask whether an unknown certificate is right: refused, with what to do.
+    let mut command = alice.bare();
+    command.arg("--password-file").arg(alice.home.join("password"));
+    command.args(["--server", &alice.place(), "send", "#lobby", "no"]);
+    let complaint = run(&mut command, "").fails(1);
+    assert!(complaint.contains("--fingerprint"), "{complaint}");
+    std::fs::write(alice.home.join("password"), "not-the-word\n").expect("written");
+    let complaint = alice.run(&["send", "#lobby", "no"], "").fails(1);
+    assert!(!complaint.contains("not-the-word"), "{complaint}");
+    assert!(server.said("#lobby").is_empty());
+    run(alice.bare().args(["send"]), "").fails(2);
+}
+
+#[tokio::test]
+async fn a_certificate_file_can_be_trusted() {
+    let server = Server::start().await;
+    let mut bob = server.login("bob").await;
+    let alice = Chat::of(&server, "alice");
+    let mut command = alice.bare();
+    command.arg("--password-file").arg(alice.home.join("password"));
+    command.arg("--ca").arg(server.dir().join("server.crt"));
+    command.args(["--server", &alice.place(), "send", "#lobby", "trusted"]);
+    run(&mut command, "").ok();
+    bob.expect_from("alice", "PRIVMSG #lobby :trusted").await;
+}

@@ -1,0 +1,218 @@
+//! Clients that others wrote, as people run them: irssi and WeeChat from Debian, each in a terminal of its own (tmux).
+//!
+//! They log in by SASL with the certificate pinned, see the past, talk. Installed by `tests/run`; without them the
+//! tests fail, unless CHATD_SKIP_REAL_CLIENTS=1 says that this is meant.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::harness::{Server, eventually, fingerprint, password_of};
+
+/// Whether to leave out these tests. Fails if a program is missing and nobody said that it may.
+fn left_out() -> bool {
+    if std::env::var("CHATD_SKIP_REAL_CLIENTS").is_ok_and(|value| value == "1") {
+        eprintln!("skipped: CHATD_SKIP_REAL_CLIENTS=1");
+        return true;
+    }
+    for program in ["tmux", "irssi", "weechat"] {
+        let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+        assert!(
+            found.is_ok_and(|output| output.status.success()),
+            "{program} is not installed; `tests/run` installs what the tests need (or set CHATD_SKIP_REAL_CLIENTS=1)"
+        );
+    }
+    false
+}
+
+/// A program in a terminal: keys go in, its screen is looked at.
+struct Terminal {
+    socket: std::path::PathBuf,
+}
+
+impl Terminal {
+    fn open(home: &Path, command: &[&str]) -> Terminal {
+        std::fs::create_dir_all(home).expect("a home");
+        let terminal = Terminal { socket: home.join("tmux") };
+        let size = ["new-session", "-d", "-x", "150", "-y", "50"];
+        let mut tmux = terminal.tmux();
+        tmux.env("HOME", home).env_remove("TMUX").args(size).args(command);
+        let output = tmux.output().expect("tmux");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        terminal
+    }
+
+    /// Types a line and Enter.
+    fn types(&self, line: &str) {
+        for keys in [&["-l", line][..], &["Enter"]] {
+            let output = self.tmux().arg("send-keys").args(keys).output().expect("tmux");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+
+    fn screen(&self) -> String {
+        let output = self.tmux().args(["capture-pane", "-p"]).output().expect("tmux");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Waits until a line of the screen holds all of `words`; gives it back.
+    async fn shows(&self, words: &[&str]) -> String {
+        let seen = |screen: &str| {
+            let mut lines = screen.lines();
+            lines.find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
+        };
+        let waiting = eventually("a line on a screen", async || seen(&self.screen()));
+        match tokio::time::timeout(crate::harness::DEADLINE - std::time::Duration::from_secs(1), waiting).await {
+            Ok(line) => line,
+            Err(_) => panic!("no line with {words:?} on the screen:\n{}", self.screen()),
+        }
+    }
+
+    fn tmux(&self) -> Command {
+        let mut tmux = Command::new("tmux");
+        tmux.args(["-u", "-f", "/dev/null", "-S"]).arg(&self.socket).env("LANG", "C.UTF-8").env("LC_ALL", "C.UTF-8");
+        tmux.env("TERM", "xterm-256color");
+        tmux
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the screen ---\n{}\n---", self.screen());
+        }
+        let _ = self.tmux().arg("kill-server").output();
+    }
+}
+
+/// irssi, logged in by SASL as `name`, the window of #lobby in front.
+async fn irssi(server: &Server, name: &str) -> Terminal {
+    let home = server.dir().join(format!("irssi-{name}"));
+    std::fs::create_dir_all(&home).expect("a home");
+    let plain = fingerprint(&server.certificate()).to_uppercase();
+    let pin: Vec<&str> = (0..plain.len()).step_by(2).map(|at| &plain[at..at + 2]).collect();
+    let config = format!(
+        r#"servers = ({{ address = "127.0.0.1"; port = "{port}"; chatnet = "chatd"; autoconnect = "yes";
+             use_tls = "yes"; tls_verify = "no"; tls_pinned_cert = "{pin}"; }});
+           chatnets = {{ chatd = {{ type = "IRC"; nick = "{name}"; username = "{name}"; realname = "{name} in irssi";
+             sasl_mechanism = "plain"; sasl_username = "{name}"; sasl_password = "{password}"; }}; }};
+           settings = {{ core = {{ real_name = "{name} in irssi"; nick = "{name}"; user_name = "{name}"; }}; }};
+        "#,
+        port = server.address().port(),
+        pin = pin.join(":"),
+        password = password_of(name),
+    );
+    std::fs::write(home.join("config"), config).expect("written");
+    let terminal = Terminal::open(&home, &["irssi", "--home", home.to_str().expect("UTF-8")]);
+    terminal.shows(&["#lobby", name]).await;
+    terminal.types("/window goto #lobby");
+    terminal
+}
+
+/// WeeChat, logged in by SASL as `name`, the buffer of #lobby in front.
+async fn weechat(server: &Server, name: &str) -> Terminal {
+    let home = server.dir().join(format!("weechat-{name}"));
+    let version = Command::new("weechat").arg("--version").output().expect("weechat");
+    let version = String::from_utf8_lossy(&version.stdout).into_owned();
+    let major: u32 = version.split('.').next().and_then(|number| number.trim().parse().ok()).unwrap_or(0);
+    let tls = if major >= 4 { "tls" } else { "ssl" };
+    let server_add = format!(
+        "/server add chatd 127.0.0.1/{} -{tls} -{tls}_fingerprint={} -sasl_mechanism=plain -sasl_username={name} \
+         -sasl_password={} -nicks={name} -realname=\"{name} in WeeChat\"",
+        server.address().port(),
+        fingerprint(&server.certificate()),
+        password_of(name),
+    );
+    let home_text = home.to_str().expect("UTF-8");
+    let args = ["weechat", "-d", home_text, "-r", &server_add, "-r", "/connect chatd"];
+    let terminal = Terminal::open(&home, &args);
+    terminal.shows(&["#lobby"]).await;
+    terminal.types("/buffer #lobby");
+    terminal
+}
+
+#[tokio::test]
+async fn irssi_sees_the_past_and_talks() {
+    if left_out() {
+        return;
+    }
+    let server = Server::start().await;
+    let mut carol = server.login("carol").await;
+    carol.send("PRIVMSG #lobby :said before irssi came, 早安").await;
+    carol.sync().await;
+    let alice = irssi(&server, "alice").await;
+    carol.expect_from("alice", "JOIN #lobby").await;
+    alice.shows(&["carol", "said before irssi came, 早安"]).await;
+    alice.types("hello from irssi, 你好");
+    carol.expect_from("alice", "PRIVMSG #lobby :hello from irssi, 你好").await;
+    carol.send("PRIVMSG #lobby :hello irssi").await;
+    alice.shows(&["carol", "hello irssi"]).await;
+    alice.types("/me waves");
+    carol.expect_from("alice", "PRIVMSG #lobby :\u{1}ACTION waves\u{1}").await;
+    alice.types("/topic #lobby set in irssi");
+    alice.types("/join #made-in-irssi");
+    carol.sync().await;
+    alice.shows(&["#made-in-irssi"]).await;
+    alice.types("/topic #made-in-irssi a topic of irssi's own");
+    eventually("the topic", async || {
+        let answer = carol.ask("LIST #made-in-irssi").await;
+        answer.iter().any(|line| line.is("322") && line.text().contains("irssi's own")).then_some(())
+    })
+    .await;
+    alice.types("/msg carol only for you");
+    carol.expect_from("alice", "PRIVMSG carol :only for you").await;
+    alice.types("/quit good night");
+    let quit = carol.expect_from("alice", "QUIT").await;
+    assert!(quit.text().contains("good night"), "{quit:?}");
+}
+
+#[tokio::test]
+async fn weechat_sees_the_past_and_talks() {
+    if left_out() {
+        return;
+    }
+    let server = Server::start().await;
+    let mut carol = server.login("carol").await;
+    carol.send("PRIVMSG #lobby :said before WeeChat came, 早安").await;
+    carol.sync().await;
+    let bob = weechat(&server, "bob").await;
+    carol.expect_from("bob", "JOIN #lobby").await;
+    bob.shows(&["carol", "said before WeeChat came, 早安"]).await;
+    bob.types("hello from WeeChat, 你好");
+    carol.expect_from("bob", "PRIVMSG #lobby :hello from WeeChat, 你好").await;
+    carol.send("PRIVMSG #lobby :hello WeeChat").await;
+    bob.shows(&["carol", "hello WeeChat"]).await;
+    bob.types("/me waves");
+    carol.expect_from("bob", "PRIVMSG #lobby :\u{1}ACTION waves\u{1}").await;
+    bob.types("/msg carol only for you");
+    carol.expect_from("bob", "PRIVMSG carol :only for you").await;
+    bob.types("/quit good night");
+    let quit = carol.expect_from("bob", "QUIT").await;
+    assert!(quit.text().contains("good night"), "{quit:?}");
+}
+
+#[tokio::test]
+async fn irssi_and_weechat_talk_to_each_other() {
+    if left_out() {
+        return;
+    }
+    let mut server = Server::start().await;
+    let alice = irssi(&server, "alice").await;
+    let bob = weechat(&server, "bob").await;
+    alice.shows(&["bob", "has joined"]).await;
+    alice.types("can you read me in WeeChat?");
+    bob.shows(&["alice", "can you read me in WeeChat?"]).await;
+    bob.types("loud and clear, irssi");
+    alice.shows(&["bob", "loud and clear, irssi"]).await;
+    bob.types("/quit off");
+    alice.shows(&["bob", "has quit"]).await;
+    drop(bob);
+    alice.types("written while bob was away");
+    let bob = weechat(&server, "bob").await;
+    bob.shows(&["alice", "can you read me in WeeChat?"]).await;
+    bob.shows(&["bob", "loud and clear, irssi"]).await;
+    bob.shows(&["alice", "written while bob was away"]).await;
+    let said = ["can you read me in WeeChat?", "loud and clear, irssi", "written while bob was away"];
+    assert_eq!(server.said("#lobby"), said);
+    server.restart().await;
+    assert_eq!(server.said("#lobby"), said);
+}

@@ -31,7 +31,7 @@ pub enum PipeError {
     Refused(usize),
     #[error("the server did not confirm {0} of the texts within {limit} seconds", limit = PATIENCE.as_secs())]
     Slow(usize),
-    #[error("you are not in {0}: enter it first (on a terminal: chat, then /join {0})")]
+    #[error("you are not in {0}: enter it first (on a terminal: chat, then /join {0}; for send and tail: --join)")]
     NotIn(String),
     #[error("cannot write: {0}")]
     Output(io::Error),
@@ -75,14 +75,19 @@ impl Lines {
     }
 }
 
-/// Sends each line to `target` as it is. Done when the server has stored them all.
+/// Sends each line to `target` as it is. Done when the server has stored them all. `join`: enter the room first if
+/// need be; not without being asked, as that could make a room of a slip of the pen.
 pub async fn send<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
     target: &str,
+    join: bool,
     mut lines: Lines,
     mut complain: impl FnMut(&str),
 ) -> Result<(), PipeError> {
     settle(link, |_| {}).await?;
+    if !join && link.session.is_room(target) && link.session.room(target).is_none() {
+        return Err(PipeError::NotIn(target.to_owned()));
+    }
     let target = enter(link, target, |_| {}).await?;
     let mut outbox = Outbox::new();
     let (mut more, mut refused) = (true, 0);

@@ -94,6 +94,15 @@ pub enum Task {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Not there yet; without this it would be taken for a host.
+    #[command(hide = true)]
+    Search {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+    /// Not there yet; without this it would be taken for a host.
+    #[command(hide = true)]
+    Passwd,
     /// Forget the pinned certificate of a server, to be asked again
     Forget {
         #[arg(value_name = "HOST[:PORT]")]

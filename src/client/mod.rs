@@ -77,6 +77,14 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
     let Cli { place, common, task } = cli;
     match task {
         Some(Task::Forget { place }) => forget(&files, &place),
+        Some(Task::Search { .. }) => Err(Failure::Failed(
+            "searching is not possible from here yet: who runs the server can ('chatd history ROOM --search TEXT'), \
+             or search in what 'chat history' prints"
+                .to_owned(),
+        )),
+        Some(Task::Passwd) => Err(Failure::Failed(
+            "the password cannot be changed from here yet: ask who runs the server ('chatd user passwd NAME')".to_owned(),
+        )),
         Some(Task::Send { target, join, text }) => {
             // With a server before the target, the target stands where the text would begin.
             let mut words = text.into_iter();

@@ -83,7 +83,8 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
                 .to_owned(),
         )),
         Some(Task::Passwd) => Err(Failure::Failed(
-            "the password cannot be changed from here yet: ask who runs the server ('chatd user passwd NAME')".to_owned(),
+            "the password cannot be changed from here yet: ask who runs the server ('chatd user passwd NAME')"
+                .to_owned(),
         )),
         Some(Task::Send { target, join, text }) => {
             // With a server before the target, the target stands where the text would begin.

@@ -67,7 +67,7 @@ impl Mailbox {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Puts an answer in without waking: the ring for what it caused follows, or [`Mailbox::wake`].
+    /// Puts an answer in without waking: [`Mailbox::wake`] follows when what it caused can be seen.
     pub fn ack(&self, ack: Ack) {
         self.lock().acks.push(ack);
     }
@@ -101,7 +101,7 @@ impl Mailbox {
     }
 }
 
-/// A room's bell at one session. Rung again before the session has looked, it costs one load.
+/// A room's bell at one session. Rung again before the session has looked, it puts nothing more into the mailbox.
 pub struct Bell {
     mailbox: Arc<Mailbox>,
     room: RoomId,
@@ -113,17 +113,17 @@ impl Bell {
         Arc::new(Bell { mailbox, room, rung: AtomicBool::new(false) })
     }
 
+    /// Leaves word that the room has grown; [`Mailbox::wake`] follows when all rooms have rung. Always an exchange,
+    /// never a look beforehand: so either this ring is left, or who heard the last one sees what this one is for.
     pub fn ring(&self) {
-        if self.rung.load(Ordering::Acquire) || self.rung.swap(true, Ordering::AcqRel) {
-            return;
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            self.mailbox.lock().grown.push(self.room);
         }
-        self.mailbox.lock().grown.push(self.room);
-        self.mailbox.wake();
     }
 
     /// To be called before the session looks at the room: what comes after rings again.
     pub fn heard(&self) {
-        self.rung.store(false, Ordering::Release);
+        self.rung.swap(false, Ordering::AcqRel);
     }
 
     pub fn mailbox(&self) -> &Arc<Mailbox> {

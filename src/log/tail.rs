@@ -196,9 +196,16 @@ impl Room {
         self.tail.write().unwrap_or_else(PoisonError::into_inner).removed = true;
     }
 
+    /// Leaves word with all readers, who are woken apart: see [`Room::wake`].
     pub(super) fn ring(&self) {
         for bell in self.lock_bells().iter() {
             bell.ring();
+        }
+    }
+
+    pub(super) fn wake(&self) {
+        for bell in self.lock_bells().iter() {
+            bell.mailbox().wake();
         }
     }
 

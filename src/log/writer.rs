@@ -132,7 +132,7 @@ impl Log {
         let _already_ended = self.shared.submissions.send(Submission::Stop).await;
     }
 
-    /// All events up to this one are visible in all rooms.
+    /// All events up to this one are visible in all rooms, and their bells have rung.
     pub fn watermark(&self) -> EventId {
         EventId(self.shared.watermark.load(Ordering::Acquire))
     }
@@ -194,8 +194,9 @@ async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<R
     }
 }
 
-/// The order matters: answers lie ready before their events can be seen; all rooms have grown before the watermark
-/// says so; the bells ring last.
+/// The order matters. Answers lie ready before their events can be seen; rooms grow and bells ring before the watermark
+/// says so: whoever reads the watermark and then its mailbox knows of every room that has something up to there, and of
+/// every answer. People are woken last.
 fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
     let mut wake = Vec::new();
     let mut waiting = Vec::new();
@@ -222,9 +223,10 @@ fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
         growth.room.grow(growth.entries, growth.state);
         grown.push(growth.room);
     }
-    shared.watermark.store(commit.last.0, Ordering::Release);
     later.into_iter().for_each(|effect| take_effect(shared, effect));
     grown.iter().for_each(|room| room.ring());
+    shared.watermark.store(commit.last.0, Ordering::Release);
+    grown.iter().for_each(|room| room.wake());
     wake.iter().for_each(|mailbox| mailbox.wake());
     shared.published.send_modify(|serial| *serial += 1);
     for (waiter, outcome) in waiting {

@@ -31,19 +31,24 @@ pub(super) enum Since {
 }
 
 impl Session {
-    /// Writes what the rooms have gained, in commit order, until the client is full or all that is visible is written
-    /// (then true).
-    pub(super) async fn drain(&mut self) -> Result<bool, StoreError> {
-        let goal = self.ctx.log.watermark();
+    /// Writes what the rooms have gained, in commit order, until the client is full or all that is visible is written.
+    pub(super) async fn drain(&mut self) -> Result<(), StoreError> {
+        let goal = self.goal;
         while self.out.len() < OUT_HIGH {
-            let Some((room, entry)) = self.next_entry(goal).await? else {
+            let next = self.next_entry(goal).await?;
+            // Everything before the next entry is written: a slow client need not catch up with all to get its PONG.
+            let written = next.as_ref().map_or(goal, |(_, entry)| EventId(entry.event.id.0 - 1));
+            if let Some(fence) = self.fence.take_if(|fence| fence.goal <= written) {
+                self.pong(fence);
+            }
+            let Some((room, entry)) = next else {
                 self.drained = self.drained.max(goal);
                 self.forget_mine(goal);
-                return Ok(true);
+                break;
             };
             self.show(room, &entry);
         }
-        Ok(false)
+        Ok(())
     }
 
     /// The oldest entry that is due in any room, taken off its cursor.
@@ -57,14 +62,15 @@ impl Session {
                 continue;
             };
             match cursor.peek() {
-                Ok(Some(entry)) if entry.event.id <= goal => {
-                    if oldest.is_none_or(|(event, _)| entry.event.id < event) {
-                        oldest = Some((entry.event.id, id));
+                // What is beyond the goal stays for the next drain: its bell may have rung already.
+                Ok(Some(entry)) => {
+                    let event = entry.event.id;
+                    if event <= goal && oldest.is_none_or(|(other, _)| event < other) {
+                        oldest = Some((event, id));
                     }
                     at += 1;
                 }
-                // What is beyond the goal is not rung for yet: the bell will bring the room back.
-                Ok(_) => {
+                Ok(None) => {
                     self.grown.swap_remove(at);
                 }
                 Err(_) => cursor.fetch(self.ctx.log.readers()).await?,
@@ -130,8 +136,11 @@ impl Session {
     /// What was caused up to here and did not come by, will not come: the room was left.
     fn forget_mine(&mut self, up_to: EventId) {
         while self.mine.front().is_some_and(|mine| mine.event <= up_to) {
-            if let Some(Mark::Batch { reference, last: true }) = self.mine.pop_front().map(|mine| mine.mark) {
-                self.end_batch(&reference);
+            match self.mine.pop_front().map(|mine| mine.mark) {
+                Some(Mark::Batch { reference, last: true }) => self.end_batch(&reference),
+                // Whoever gave a label waits for an answer.
+                Some(Mark::Label(label)) => self.acknowledge(&label),
+                _ => {}
             }
         }
     }

@@ -163,6 +163,8 @@ pub struct Session {
     fence: Option<Fence>,
     deferred: Option<Deferred>,
     last_shown: EventId,
+    /// The mailbox has told of every room with events up to this one; no later ones are shown.
+    goal: EventId,
     /// All up to this event has been put into `out`, and, for the second, has left.
     drained: EventId,
     delivered: EventId,
@@ -239,6 +241,7 @@ impl Session {
             fence: None,
             deferred: None,
             last_shown: EventId(0),
+            goal: before,
             drained: person.seen(),
             delivered: person.seen(),
             acting: TokenBucket::new(acting),
@@ -422,6 +425,8 @@ impl Session {
     }
 
     fn take_mail(&mut self) {
+        // In this order: see `Log::watermark`.
+        self.goal = self.ctx.log.watermark();
         let mail = self.mailbox.take();
         for ack in mail.acks {
             self.acknowledged(ack);
@@ -451,11 +456,7 @@ impl Session {
         if !conn.has_room() {
             return Ok(());
         }
-        let all = self.drain().await?;
-        if all && let Some(fence) = self.fence.take_if(|fence| fence.goal <= self.drained) {
-            self.pong(fence);
-        }
-        Ok(())
+        self.drain().await
     }
 
     /// The session is over. When it was the account's last and none follows within the grace, the rooms see QUIT.

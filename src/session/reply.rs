@@ -149,10 +149,7 @@ impl Session {
         };
         let host = self.ctx.info.name.clone();
         match (lines.as_slice(), caused.as_slice()) {
-            ([], []) => {
-                let ack = Line::new().source(&host).command("ACK").into_string();
-                splice(&mut self.out, &label_tag(&label), ack.as_bytes());
-            }
+            ([], []) => self.acknowledge(&label),
             ([line], []) => splice(&mut self.out, &label_tag(&label), line),
             ([], [event]) => self.mine.push_back(Mine { event: *event, mark: Mark::Label(label) }),
             _ if !self.caps().contains(Cap::Batch) => {
@@ -178,6 +175,12 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// There is nothing to say, and the client is told so.
+    pub(super) fn acknowledge(&mut self, label: &str) {
+        let ack = Line::new().source(&self.ctx.info.name).command("ACK").into_string();
+        splice(&mut self.out, &label_tag(label), ack.as_bytes());
     }
 
     pub(super) fn end_batch(&mut self, reference: &str) {

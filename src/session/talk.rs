@@ -12,7 +12,7 @@ use crate::proto::names::{AccountName, RoomName};
 use crate::proto::numerics::*;
 use crate::room::Wish;
 
-use super::reply::{Mark, Mine, label_tag, splice};
+use super::reply::{Mark, Mine};
 use super::{Pending, Session};
 
 /// Receivers of one command at most (`TARGMAX`).
@@ -219,8 +219,7 @@ impl Session {
                 let mark = match pending.label.filter(|_| labeled) {
                     Some(label) if echo => Mark::Label(label),
                     Some(label) => {
-                        let line = format!(":{} ACK", self.ctx.info.name);
-                        splice(&mut self.out, &label_tag(&label), line.as_bytes());
+                        self.acknowledge(&label);
                         Mark::Nothing
                     }
                     None => Mark::Nothing,

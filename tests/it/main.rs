@@ -10,6 +10,7 @@ mod join_in_flow;
 mod layers;
 mod limits;
 mod people;
+mod race;
 mod real_clients;
 mod registration;
 mod replay;

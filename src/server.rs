@@ -6,11 +6,12 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use prometheus_client::metrics::counter::Counter;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -22,19 +23,26 @@ use crate::config::{Config, Creation};
 use crate::event::Millis;
 use crate::log::{self, Intent, Log, Order, OrderResult, Reply};
 use crate::logging::Logging;
+use crate::metrics::{self, Sources};
 use crate::net::conn::Conn;
 use crate::net::limits::{ConnectionLimiter, LoginThrottle};
 use crate::net::listener;
-use crate::net::tls::ServerTls;
+use crate::net::tls::{ServerTls, TlsError, Watch};
 use crate::proto::names::RoomName;
 use crate::session::{self, Context, Info, Settings};
-use crate::store::Lock;
+use crate::store::{Lock, StoreError};
 
 /// How often the table of orders is looked at.
 const ORDERS_EVERY: Duration = Duration::from_millis(200);
 /// How often old history is deleted, if it is to be, and how much of a room at a time.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 const PRUNE_LIMIT: usize = 2000;
+/// How often the files of the certificate are looked at.
+const CERTIFICATE_EVERY: Duration = Duration::from_secs(60);
+/// How long a command that works on the data may keep a starting server waiting.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// How often the log speaks of connections that are refused, at most.
+const TELL_REFUSED_EVERY: Duration = Duration::from_secs(60);
 /// How long the sessions may take to say good-bye.
 const FAREWELLS: Duration = Duration::from_secs(5);
 
@@ -47,7 +55,9 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let mut hangups = signal(SignalKind::hangup())?;
     let data_dir = config.server.data_dir.clone();
-    let _lock = Lock::take(&data_dir)?;
+    let _lock = lock(&data_dir).await?;
+    // Before the files are read for the first time: what changes in between is found.
+    let watch = Watch::new(&config.tls.cert, &config.tls.key);
     let tls = Arc::new(ServerTls::load(&config.tls.cert, &config.tls.key)?);
     let hasher = hasher(&config).await?;
     let (log, running) = Log::start(&data_dir, clock::now, log_settings(&config))?;
@@ -62,7 +72,15 @@ pub async fn run(
         clock::now,
         stopping.clone(),
     );
-    let server = Arc::new(Server { ctx: ctx.clone(), tls, limiter, sessions: TaskTracker::new() });
+    let server = Arc::new(Server {
+        ctx: ctx.clone(),
+        tls,
+        limiter,
+        watch: Mutex::new(watch),
+        refused: Counter::default(),
+        told: Mutex::default(),
+        sessions: TaskTracker::new(),
+    });
 
     let mut listeners = Vec::new();
     for address in &config.server.listen {
@@ -71,19 +89,33 @@ pub async fn run(
         listeners.push(bound);
     }
     let background = TaskTracker::new();
+    if let Some(address) = config.metrics.listen {
+        let bound = listener::bind(address);
+        let bound = bound.with_context(|| format!("cannot listen on {address} for [metrics]; is the port taken?"))?;
+        tracing::info!(address = %bound.local_addr()?, "metrics over HTTP");
+        let (limiter, refused) = (server.limiter.clone(), server.refused.clone());
+        background.spawn(metrics::serve(bound, Sources { ctx: ctx.clone(), limiter, refused }, stopping.clone()));
+    }
     for listener in listeners {
         let address = listener.local_addr()?;
         tracing::info!(%address, "listening");
         background.spawn(accept(listener, server.clone(), config.tls.handshake_timeout));
     }
+    background.spawn(watch_certificate(server.clone()));
     background.spawn(orders(log.clone(), stopping.clone()));
     background.spawn(prune(log.clone(), config.history.retention, stopping.clone()));
 
     let mut current = config;
     tokio::pin!(shutdown);
+    let mut broken = None;
     let reason = loop {
         tokio::select! {
             reason = &mut shutdown => break reason,
+            // Without its log a server can only refuse everything: better to end, so that it is started again.
+            () = log.closed() => {
+                broken = Some(anyhow::anyhow!("the writer of the log has ended by itself; the reason stands above"));
+                break "the log has ended";
+            }
             _ = hangups.recv() => {
                 if let Some(new) = reload(&server, &current, file.as_deref(), &logging).await {
                     current = new;
@@ -110,14 +142,31 @@ pub async fn run(
     log.stop().await;
     running.ended().await;
     tracing::info!("stopped");
-    Ok(())
+    broken.map_or(Ok(()), Err)
 }
 
 struct Server {
     ctx: Arc<Context>,
     tls: Arc<ServerTls>,
     limiter: ConnectionLimiter,
+    /// Names the files of the configuration in force, whichever pair is in use.
+    watch: Mutex<Watch>,
+    refused: Counter,
+    /// When the log last spoke of it.
+    told: Mutex<Option<Instant>>,
     sessions: TaskTracker,
+}
+
+/// The right to the data. A command may hold it for a moment.
+async fn lock(data_dir: &Path) -> Result<Lock, StoreError> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match Lock::take(data_dir) {
+            Err(StoreError::Locked { .. }) if Instant::now() < deadline => {}
+            taken => return taken,
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn accept(listener: TcpListener, server: Arc<Server>, handshake: Duration) {
@@ -142,8 +191,15 @@ fn admit(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>, handshake: D
     let guard = match server.limiter.admit(peer.ip()) {
         Ok(guard) => guard,
         Err(refused) => {
-            // Before TLS nothing can be said that the peer would read.
-            tracing::info!(peer = %peer.ip(), %refused, "connection refused");
+            // Before TLS nothing can be said that the peer would read. Nor much in the log, which it could fill.
+            server.refused.inc();
+            tracing::debug!(peer = %peer.ip(), %refused, "connection refused");
+            let mut told = server.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.is_none_or(|at| at.elapsed() >= TELL_REFUSED_EVERY) {
+                *told = Some(Instant::now());
+                let so_far = server.refused.get();
+                tracing::warn!(peer = %peer.ip(), %refused, so_far, "connections are refused");
+            }
             return;
         }
     };
@@ -163,6 +219,21 @@ fn admit(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>, handshake: D
             Err(error) => tracing::debug!(%peer, %error, "no TLS connection"),
         }
     });
+}
+
+/// Takes up a renewed certificate without being told.
+async fn watch_certificate(server: Arc<Server>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(CERTIFICATE_EVERY) => {}
+            () = server.ctx.stopping.cancelled() => return,
+        }
+        let shared = server.clone();
+        let look = move || shared.watch.lock().unwrap_or_else(PoisonError::into_inner).reload(&shared.tls);
+        if let Ok(Some(outcome)) = tokio::task::spawn_blocking(look).await {
+            tell_certificate(&server, outcome);
+        }
+    }
 }
 
 /// Carries out what the command line leaves in the database for a running server.
@@ -208,7 +279,7 @@ async fn prune(log: Log, retention: Option<Duration>, stopping: CancellationToke
 }
 
 /// SIGHUP: the configuration and the certificate are read anew. What is bad is refused, and the old one stays.
-async fn reload(server: &Server, old: &Config, file: Option<&std::path::Path>, logging: &Logging) -> Option<Config> {
+async fn reload(server: &Server, old: &Config, file: Option<&Path>, logging: &Logging) -> Option<Config> {
     tracing::info!("reading the configuration and the certificate anew");
     let new = match Config::load(file) {
         Ok((new, _)) => new,
@@ -255,7 +326,14 @@ async fn reload(server: &Server, old: &Config, file: Option<&std::path::Path>, l
 }
 
 fn reload_certificate(server: &Server, config: &Config) {
-    match server.tls.reload_from(&config.tls.cert, &config.tls.key) {
+    let (cert, key) = (&config.tls.cert, &config.tls.key);
+    let mut watch = server.watch.lock().unwrap_or_else(PoisonError::into_inner);
+    *watch = Watch::new(cert, key);
+    tell_certificate(server, server.tls.reload_from(cert, key));
+}
+
+fn tell_certificate(server: &Server, outcome: Result<bool, TlsError>) {
+    match outcome {
         Ok(true) => tracing::info!(fingerprint = %server.tls.fingerprint(), "a new certificate is in use"),
         Ok(false) => tracing::info!("the certificate is the same"),
         Err(error) => tracing::error!(%error, "the new certificate is refused; the old one stays"),

@@ -12,7 +12,7 @@ use crate::store::{StoreError, Writer};
 
 use super::directory::Directory;
 use super::orders::{Order, OrderResult};
-use super::tail::{Entry, Room};
+use super::tail::{Entry, Room, TailBudget};
 use super::world::{Batch, Fault, Intent, World};
 
 /// What the log needs to know of the configuration.
@@ -35,6 +35,8 @@ pub struct Commit {
     pub effects: Vec<Effect>,
     /// The newest event of all.
     pub last: EventId,
+    /// The store did not take it.
+    pub failed: bool,
 }
 
 /// What one room gained.
@@ -106,13 +108,17 @@ impl Core {
         self.world.last_event()
     }
 
+    pub fn tails(&self) -> Arc<TailBudget> {
+        self.world.budget.clone()
+    }
+
     /// Decides and stores a group of intents, durably, or none of them.
     pub fn commit(&mut self, intents: &[Intent]) -> Commit {
         let mut batch = Batch::new((self.clock)());
         match Self::attempt(&mut self.store, &mut self.world, &mut batch, intents) {
             Ok(outcomes) => {
                 let (growth, effects) = self.world.publish(batch);
-                Commit { outcomes, growth, effects, last: self.world.last_event() }
+                Commit { outcomes, growth, effects, last: self.world.last_event(), failed: false }
             }
             Err(error) => {
                 tracing::error!(%error, intents = intents.len(), "a group could not be stored; its senders are told");
@@ -123,6 +129,7 @@ impl Core {
                     growth: Vec::new(),
                     effects: Vec::new(),
                     last: self.world.last_event(),
+                    failed: true,
                 }
             }
         }

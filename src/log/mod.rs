@@ -5,6 +5,7 @@
 mod core;
 mod cursor;
 mod directory;
+mod figures;
 mod orders;
 mod readers;
 mod tail;
@@ -14,6 +15,7 @@ mod writer;
 pub use self::core::{Commit, Core, Effect, Growth, Settings};
 pub use cursor::Cursor;
 pub use directory::Directory;
+pub use figures::Figures;
 pub use orders::{HashText, Order, OrderResult};
 pub use readers::Readers;
 pub use tail::{ENCODINGS, Entry, Page, Room, Snapshot, TailBudget};

@@ -61,7 +61,7 @@ pub(super) struct World {
     last_event: EventId,
     last_time: Millis,
     pub(super) settings: Settings,
-    budget: Arc<TailBudget>,
+    pub(super) budget: Arc<TailBudget>,
 }
 
 struct Slot {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -17,7 +18,9 @@ use crate::store::{StoreError, Writer};
 
 use super::core::{Commit, Core, Effect, Settings};
 use super::directory::Directory;
+use super::figures::Figures;
 use super::readers::Readers;
+use super::tail::TailBudget;
 use super::world::Intent;
 
 /// Submissions that wait at most; when full, submitting waits, and so do the clients who submit.
@@ -65,6 +68,8 @@ struct Shared {
     directory: Arc<Directory>,
     roster: Arc<Roster>,
     readers: Readers,
+    figures: Figures,
+    tails: Arc<TailBudget>,
 }
 
 /// The thread and the task behind a [`Log`].
@@ -97,6 +102,7 @@ impl Log {
         let (submissions, inbox) = mpsc::channel(QUEUE);
         let (commits, outbox) = mpsc::channel(COMMITS);
         let committed = Arc::new(AtomicU64::new(0));
+        let figures = Figures::new();
         let shared = Arc::new(Shared {
             submissions,
             committed: committed.clone(),
@@ -105,10 +111,12 @@ impl Log {
             directory,
             roster,
             readers,
+            figures: figures.clone(),
+            tails: core.tails(),
         });
         let writer = std::thread::Builder::new()
             .name("chatd-writer".to_owned())
-            .spawn(move || write(core, inbox, commits, &committed))
+            .spawn(move || write(core, inbox, commits, &committed, &figures))
             .map_err(|error| StoreError::other(format!("no thread for the writer: {error}")))?;
         let publisher = tokio::spawn(publish(shared.clone(), outbox));
         Ok((Log { shared }, Running { writer, publisher }))
@@ -132,6 +140,11 @@ impl Log {
         let _already_ended = self.shared.submissions.send(Submission::Stop).await;
     }
 
+    /// Waits until nothing can be submitted any more: after [`Log::stop`], or because the writer has died.
+    pub async fn closed(&self) {
+        self.shared.submissions.closed().await;
+    }
+
     /// All events up to this one are visible in all rooms, and their bells have rung.
     pub fn watermark(&self) -> EventId {
         EventId(self.shared.watermark.load(Ordering::Acquire))
@@ -142,6 +155,24 @@ impl Log {
         let goal = self.shared.committed.load(Ordering::Acquire);
         let mut published = self.shared.published.subscribe();
         let _publisher_gone = published.wait_for(|serial| *serial >= goal).await;
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.shared.submissions.is_closed()
+    }
+
+    pub fn figures(&self) -> &Figures {
+        &self.shared.figures
+    }
+
+    /// How much waits for the writer.
+    pub fn waiting(&self) -> usize {
+        self.shared.submissions.max_capacity() - self.shared.submissions.capacity()
+    }
+
+    /// What the rooms' tails hold in memory, by estimate.
+    pub fn tail_bytes(&self) -> usize {
+        self.shared.tails.used()
     }
 
     pub fn directory(&self) -> &Directory {
@@ -162,6 +193,7 @@ fn write(
     mut inbox: mpsc::Receiver<Submission>,
     commits: mpsc::Sender<(Commit, Vec<Reply>)>,
     committed: &AtomicU64,
+    figures: &Figures,
 ) {
     let mut group = Vec::new();
     let mut intents = Vec::new();
@@ -176,7 +208,11 @@ fn write(
                 Submission::Stop => inbox.close(),
             }
         }
+        let began = Instant::now();
         let commit = core.commit(&intents);
+        if !intents.is_empty() {
+            figures.count(&commit, began.elapsed());
+        }
         intents.clear();
         committed.fetch_add(1, Ordering::Release);
         if commits.blocking_send((commit, replies)).is_err() {

@@ -6,6 +6,7 @@
 
 mod fingerprint;
 pub mod pem;
+mod watch;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 pub use fingerprint::{Fingerprint, fingerprint};
+pub use watch::Watch;
 
 /// The protocols we speak, as clients may ask for by ALPN.
 pub const ALPN: &[&[u8]] = &[b"irc"];

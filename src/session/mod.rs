@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
+use prometheus_client::metrics::counter::Counter;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -57,12 +58,20 @@ pub struct Context {
     pub settings: ArcSwap<Settings>,
     pub info: Arc<Info>,
     pub clock: Clock,
+    pub figures: Figures,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
     /// What must end before the server does.
     pub tasks: TaskTracker,
     session_ids: AtomicU64,
     most_online: AtomicUsize,
+}
+
+/// What the sessions count, for whoever shows it.
+#[derive(Debug, Default)]
+pub struct Figures {
+    pub logins: Counter,
+    pub logins_failed: Counter,
 }
 
 /// What does not change while the server runs.
@@ -106,6 +115,7 @@ impl Context {
             settings: ArcSwap::from_pointee(settings),
             info: Arc::new(info),
             clock,
+            figures: Figures::default(),
             stopping,
             tasks: TaskTracker::new(),
             session_ids: AtomicU64::new(1),

@@ -305,6 +305,7 @@ impl Registration<'_> {
                 Ok(Login { row, hash, rehashed: rehashed.map(Into::into) })
             }
             (Ok(_), _) => {
+                self.ctx.figures.logins_failed.inc();
                 tracing::info!(peer = %self.peer, "failed login");
                 Err("wrong account or password".to_owned())
             }
@@ -336,6 +337,7 @@ impl Registration<'_> {
             let rehash = Intent::Rehash { account: person.id, old: login.hash, new };
             super::submit_quietly(&self.ctx.log, rehash).await;
         }
+        self.ctx.figures.logins.inc();
         tracing::info!(session = session.id, account = %person.nick, peer = %self.peer, "logged in");
         Ok(session)
     }

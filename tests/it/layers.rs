@@ -23,6 +23,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("config", &["event", "clock", "proto", "logging"]),
     ("logging", &[]),
     ("admin", &["event", "clock", "proto", "store", "log", "auth"]),
+    ("metrics", &["log", "net", "session"]),
 ];
 
 /// Who sees everything.

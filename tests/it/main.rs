@@ -9,6 +9,7 @@ mod harness;
 mod join_in_flow;
 mod layers;
 mod limits;
+mod operator;
 mod people;
 mod race;
 mod real_clients;

@@ -29,8 +29,13 @@ pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 }
 
 fn open(path: &Path) -> Result<BufReader<io::Take<File>>, TlsError> {
-    let file = File::open(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })?;
-    Ok(BufReader::new(file.take(MAX_BYTES)))
+    let file = limited(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })?;
+    Ok(BufReader::new(file))
+}
+
+/// A file, of which no more is read than it may have.
+pub(super) fn limited(path: &Path) -> io::Result<io::Take<File>> {
+    Ok(File::open(path)?.take(MAX_BYTES))
 }
 
 /// A file that is no PEM at all reads as an error of kind `InvalidData`; anything else is the disk's.

@@ -253,3 +253,30 @@ async fn a_client_that_speaks_no_tls_of_this_decade_is_refused() {
     theirs.read_to_end(&mut alert).await.unwrap();
     assert_eq!(alert.first(), Some(&0x15), "it is told by an alert");
 }
+
+#[test]
+fn changed_files_are_taken_up_once_and_a_bad_pair_is_refused_once() {
+    let files = Files::new();
+    let tls = files.load();
+    let mut watch = Watch::new(&files.cert, &files.key);
+    assert!(watch.reload(&tls).is_none(), "nothing has changed");
+
+    let new = files.renew();
+    assert!(matches!(watch.reload(&tls), Some(Ok(true))));
+    assert_eq!(tls.fingerprint(), new);
+    assert!(watch.reload(&tls).is_none());
+
+    // One file is written before the other.
+    let next = Files::new();
+    fs::copy(&next.cert, &files.cert).unwrap();
+    assert!(matches!(watch.reload(&tls), Some(Err(TlsError::NotAPair { .. }))));
+    assert!(watch.reload(&tls).is_none(), "said once");
+    assert_eq!(tls.fingerprint(), new, "the old one stays");
+    fs::copy(&next.key, &files.key).unwrap();
+    assert!(matches!(watch.reload(&tls), Some(Ok(true))));
+    assert_eq!(tls.fingerprint(), next.load().fingerprint());
+
+    fs::remove_file(&files.cert).unwrap();
+    assert!(matches!(watch.reload(&tls), Some(Err(TlsError::Read { .. }))));
+    assert!(watch.reload(&tls).is_none());
+}

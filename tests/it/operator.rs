@@ -1,0 +1,119 @@
+//! What an operator relies on: figures, a word on the server's health, a start that does not trip over a command.
+
+use std::fs::OpenOptions;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::harness::{DEADLINE, Server, eventually};
+
+async fn metrics_address(server: &Server) -> String {
+    eventually("the address of the metrics", async || {
+        let records = server.log().records(0);
+        records.iter().find(|record| record.message == "metrics over HTTP").map(|r| r.field("address").to_owned())
+    })
+    .await
+}
+
+/// Says `request` and reads to the end.
+async fn http(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    timeout(DEADLINE, stream.read_to_string(&mut answer)).await.expect("in time").expect("an answer");
+    answer
+}
+
+async fn get(address: &str, path: &str) -> String {
+    http(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n")).await
+}
+
+/// The value of a figure.
+fn figure(text: &str, name: &str) -> f64 {
+    let line = text.lines().find(|line| line.split(' ').next() == Some(name));
+    let line = line.unwrap_or_else(|| panic!("no {name} in:\n{text}"));
+    line.split(' ').nth(1).and_then(|value| value.parse().ok()).expect("a number")
+}
+
+#[tokio::test]
+async fn figures_and_health() {
+    let setup = Server::configure().set("metrics.listen", "127.0.0.1:0").set("limits.connections_per_ip", 2);
+    let server = setup.start().await;
+    let address = metrics_address(&server).await;
+    let mut alice = server.login("alice").await;
+    let (answer, _wrong) = server.try_sasl("bob", "a guess").await;
+    assert_eq!(answer, "904");
+    let _one_too_many = server.handshake(server.connect_tcp().await, &Default::default()).await.is_err();
+    for n in 0..5 {
+        alice.send(format!("PRIVMSG #lobby :{n}")).await;
+    }
+    alice.sync().await;
+
+    let text = get(&address, "/metrics").await;
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\nContent-Type: application/openmetrics-text"), "{text}");
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    for (name, value) in [
+        ("chatd_connections", 2.0),
+        ("chatd_connections_refused_total", 1.0),
+        ("chatd_sessions", 1.0),
+        ("chatd_accounts_online", 1.0),
+        ("chatd_logins_total", 1.0),
+        ("chatd_logins_failed_total", 1.0),
+        ("chatd_messages_stored_total", 5.0),
+        ("chatd_commits_failed_total", 0.0),
+    ] {
+        assert_eq!(figure(&text, name), value, "{name} in:\n{text}");
+    }
+    for name in [
+        "chatd_commit_intents_count",
+        "chatd_commit_duration_seconds_sum",
+        "chatd_published_event",
+        "chatd_tail_bytes",
+        "process_resident_memory_bytes",
+    ] {
+        assert!(figure(&text, name) > 0.0, "{name} in:\n{text}");
+    }
+    let health = get(&address, "/healthz").await;
+    assert!(health.starts_with("HTTP/1.1 200 OK") && health.ends_with("\r\n\r\nok\n"), "{health}");
+}
+
+#[tokio::test]
+async fn the_figures_take_little_from_the_server() {
+    let server = Server::configure().set("metrics.listen", "127.0.0.1:0").start().await;
+    let address = metrics_address(&server).await;
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\n\r\n", "404"),
+        ("POST /metrics HTTP/1.1\r\n\r\n", "405"),
+        ("NICK alice\r\n\r\n", "400"),
+        (&format!("GET /{} HTTP/1.1\r\n", "x".repeat(9000)), "431"),
+    ] {
+        let answer = http(&address, request).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{answer}");
+    }
+    // Who says nothing is sent away, and keeps others waiting no longer than that.
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(TcpStream::connect(&address).await.expect("a connection"));
+    }
+    let mut rest = Vec::new();
+    timeout(DEADLINE, silent[0].read_to_end(&mut rest)).await.expect("sent away").expect("the end");
+    drop(silent);
+    assert!(get(&address, "/healthz").await.contains("200 OK"));
+}
+
+#[tokio::test]
+async fn a_start_waits_for_a_command_that_holds_the_data() {
+    let mut server = Server::configure().prepare();
+    let path = server.data_dir().join("chat.lock");
+    let held = OpenOptions::new().create(true).truncate(false).write(true).open(path).expect("the lock's file");
+    held.lock().expect("the lock");
+    let command = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(700));
+        drop(held);
+    });
+    server.boot().await;
+    command.join().expect("the command");
+    server.login("alice").await;
+}

@@ -21,7 +21,7 @@ use crate::auth::{HashSettings, Hasher, Logins};
 use crate::clock;
 use crate::config::{Config, Creation};
 use crate::event::Millis;
-use crate::log::{self, Intent, Log, Order, OrderResult, Reply};
+use crate::log::{self, Intent, Log, Order, OrderResult};
 use crate::logging::Logging;
 use crate::metrics::{self, Sources};
 use crate::net::conn::Conn;
@@ -34,9 +34,13 @@ use crate::store::{Lock, StoreError};
 
 /// How often the table of orders is looked at.
 const ORDERS_EVERY: Duration = Duration::from_millis(200);
-/// How often old history is deleted, if it is to be, and how much of a room at a time.
+/// How often an order is tried again that could not be carried out.
+const ORDERS_AGAIN: Duration = Duration::from_secs(1);
+/// How often old history is deleted, if it is to be, and how many entries at a time: each keeps the writer from the
+/// chat for about a millisecond. While there is more, the next follow after a pause.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
-const PRUNE_LIMIT: usize = 2000;
+const PRUNE_LIMIT: usize = 100;
+const PRUNE_PAUSE: Duration = Duration::from_millis(500);
 /// How often the files of the certificate are looked at.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(60);
 /// How long a command that works on the data may keep a starting server waiting.
@@ -238,9 +242,11 @@ async fn watch_certificate(server: Arc<Server>) {
 
 /// Carries out what the command line leaves in the database for a running server.
 async fn orders(log: Log, stopping: CancellationToken) {
+    let mut newest = 0;
+    let mut pause = ORDERS_EVERY;
     loop {
         tokio::select! {
-            () = tokio::time::sleep(ORDERS_EVERY) => {}
+            () = tokio::time::sleep(pause) => {}
             () = stopping.cancelled() => return,
         }
         let open = match log.readers().open_orders().await {
@@ -250,7 +256,10 @@ async fn orders(log: Log, stopping: CancellationToken) {
                 continue;
             }
         };
+        // What is still open could not be stored: the disk is full, most likely.
+        pause = if open.iter().any(|(row, _)| *row <= newest) { ORDERS_AGAIN } else { ORDERS_EVERY };
         for (row, body) in open {
+            newest = newest.max(row);
             let intent = match serde_json::from_str::<Order>(&body) {
                 Ok(order) => Intent::Order { row: Some(row), order },
                 Err(_) => Intent::Unknown { row, result: OrderResult::failed("the server does not know this order") },
@@ -268,11 +277,12 @@ async fn prune(log: Log, retention: Option<Duration>, stopping: CancellationToke
     let Some(retention) = retention else { return };
     loop {
         let before = Millis(clock::now().0 - i64::try_from(retention.as_millis()).unwrap_or(i64::MAX));
-        if log.submit(Intent::Prune { before, limit: PRUNE_LIMIT }, Reply::Nobody).await.is_err() {
-            return;
-        }
+        let more = match log.ask(Intent::Prune { before, limit: PRUNE_LIMIT }).await {
+            Ok(receipt) => receipt.room.is_some(),
+            Err(_) => false,
+        };
         tokio::select! {
-            () = tokio::time::sleep(PRUNE_EVERY) => {}
+            () = tokio::time::sleep(if more { PRUNE_PAUSE } else { PRUNE_EVERY }) => {}
             () = stopping.cancelled() => return,
         }
     }

@@ -33,7 +33,8 @@ pub enum Intent {
     Order { row: Option<i64>, order: Order },
     /// An order that nobody understands; its row gets this answer.
     Unknown { row: i64, result: OrderResult },
-    /// Delete what is older than `before`, in each room at most `limit` entries.
+    /// Delete what is older than `before`, at most `limit` entries in all. If there may be more, the receipt names a
+    /// room.
     Prune { before: Millis, limit: usize },
 }
 
@@ -210,12 +211,16 @@ impl World {
                 Ok(Receipt { event: None, room: None })
             }
             Intent::Prune { before, limit } => {
-                let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
-                for id in rooms {
-                    if tx.prune(id, *before, *limit)? > 0
-                        && let Some(slot) = self.rooms.get(&id)
-                    {
+                let mut left = *limit;
+                // Asked of the store: direct messages of people who do not come back are not in memory.
+                for id in tx.rooms_with_entries_before(*before)? {
+                    let gone = tx.prune(id, *before, left)?;
+                    left -= gone.min(left);
+                    if let Some(slot) = self.rooms.get(&id).filter(|_| gone > 0) {
                         batch.effects.push(Effect::Forget { room: slot.room.clone() });
+                    }
+                    if left == 0 {
+                        return Ok(Receipt { event: None, room: Some(id) });
                     }
                 }
                 Ok(Receipt { event: None, room: None })

@@ -62,7 +62,7 @@ impl Person {
         self.lock().sessions.len()
     }
 
-    /// Adds a session; true if it is the account's first.
+    /// Adds a session; true if that ends an absence (see [`Person::away`]).
     pub fn enter(&self, mailbox: Arc<Mailbox>, realname: &Arc<str>, now: Millis) -> bool {
         let mut life = self.lock();
         let first = life.sessions.is_empty();
@@ -72,14 +72,20 @@ impl Person {
         if first {
             life.online_since = now;
         }
-        first
+        life.away.take().is_some()
     }
 
-    /// Takes a session out; true if it was the last.
-    pub fn leave(&self, session: u64) -> bool {
+    /// Takes a session out. If only absent ones stay behind, their word is what the account's became.
+    pub fn leave(&self, session: u64) -> Option<Arc<str>> {
         let mut life = self.lock();
         life.sessions.retain(|other| other.mailbox.session != session);
-        life.sessions.is_empty()
+        // Of the last one nothing is changed: those who share a room are told by a QUIT, or by the one that follows.
+        let away = life.sessions.last().and_then(|last| last.away.clone())?;
+        if life.away.is_some() || life.sessions.iter().any(|other| other.away.is_none()) {
+            return None;
+        }
+        life.away = Some(away.clone());
+        Some(away)
     }
 
     pub fn each_session(&self, mut act: impl FnMut(&Arc<Mailbox>)) {

@@ -147,6 +147,12 @@ impl TokenBucket {
         Ok(())
     }
 
+    /// Takes so many more, whether they are there or not: what is missing has to be earned before the next.
+    pub fn charge(&mut self, now: Instant, count: u32) {
+        let earned_at = self.earned_at.unwrap_or(now).max(now);
+        self.earned_at = Some(earned_at.checked_add(self.rate.interval.saturating_mul(count)).unwrap_or(earned_at));
+    }
+
     /// Gives one back.
     pub fn give_back(&mut self) {
         self.earned_at = self.earned_at.and_then(|at| at.checked_sub(self.rate.interval));

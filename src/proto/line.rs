@@ -260,6 +260,24 @@ impl Line {
     }
 }
 
+/// A line (its tags too, with CR LF or without) whose body is cut to what the protocol allows. Long names can make
+/// the server's own lines too long, though not a message: those are refused before.
+pub fn cut(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+    let most = BODY_MAX - "\r\n".len();
+    if line.len() <= most {
+        return line;
+    }
+    let tagged = line.first() == Some(&b'@');
+    let tags = if tagged { memchr::memchr(b' ', line).map_or(0, |blank| blank + 1) } else { 0 };
+    let mut end = line.len().min(tags + most);
+    // Not inside a letter: such a byte begins with the bits 10.
+    while line.get(end).is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000) {
+        end -= 1;
+    }
+    &line[..end]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,6 +285,15 @@ mod tests {
 
     fn parse(line: &str) -> Message<'_> {
         Message::parse(line).expect(line)
+    }
+
+    #[test]
+    fn cutting_counts_the_body_alone_and_splits_no_letter() {
+        assert_eq!(cut(b"PING x\r\n"), b"PING x");
+        let long = format!("@time=1;x={} :a PRIVMSG #bc :{}", "y".repeat(600), "中".repeat(200));
+        let kept = std::str::from_utf8(cut(long.as_bytes())).expect("whole letters");
+        assert!(long.starts_with(kept));
+        assert_eq!(kept.split_once(' ').map(|(_, body)| body.len()), Some(508));
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub(super) enum Command {
 pub(super) struct Row {
     name: &'static str,
     params: usize,
-    pub cost: Cost,
+    cost: Cost,
     command: Command,
 }
 
@@ -77,7 +77,7 @@ const TABLE: &[Row] = &[
     row("LIST", 0, Cost::Look, Command::List),
     row("KICK", 2, Cost::Act, Command::Kick),
     row("INVITE", 2, Cost::Act, Command::Invite),
-    row("MODE", 1, Cost::Look, Command::Mode),
+    row("MODE", 1, Cost::Act, Command::Mode),
     row("WHO", 0, Cost::Look, Command::Who),
     row("WHOIS", 0, Cost::Look, Command::Whois),
     row("WHOWAS", 1, Cost::Look, Command::Whowas),
@@ -109,6 +109,18 @@ pub(super) fn find(name: &str) -> Option<&'static Row> {
 }
 
 impl Row {
+    pub(super) fn cost(&self, message: &Message<'_>) -> Cost {
+        // Clients ask for a room's modes and for its lists when they join it.
+        let asks = match message.params.get(1) {
+            None => true,
+            Some(letters) => message.params.len() == 2 && letters.chars().all(|c| "+-beI".contains(c)),
+        };
+        match self.command {
+            Command::Mode if asks => Cost::Look,
+            _ => self.cost,
+        }
+    }
+
     /// Whether the session goes on before the log has answered.
     pub(super) fn is_pipelined(&self) -> bool {
         matches!(self.command, Command::Privmsg | Command::Notice | Command::Tagmsg | Command::Pong)

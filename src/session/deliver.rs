@@ -146,14 +146,14 @@ impl Session {
     }
 
     /// Brings the cursors in line with the rooms the account is in.
-    pub(super) async fn sync_rooms(&mut self) -> Result<(), StoreError> {
+    pub(super) fn sync_rooms(&mut self) {
         self.rooms_changed = false;
         for id in self.person.rooms() {
             if !self.cursors.contains_key(&id)
+                && !self.entering.iter().any(|(room, _)| room.id == id)
                 && let Some(room) = self.ctx.log.directory().by_id(id)
             {
-                self.enter(room, Since::Membership).await?;
-                self.finish_answer();
+                self.entering.push_back((room, Since::Membership));
             }
         }
         let removed: Vec<RoomId> =
@@ -165,7 +165,21 @@ impl Session {
                 self.finish_answer();
             }
         }
-        Ok(())
+    }
+
+    /// Enters one of the rooms that wait, or tells what was missed when that was the last; false if nothing waits.
+    pub(super) async fn enter_next(&mut self) -> Result<bool, StoreError> {
+        if let Some((room, since)) = self.entering.pop_front() {
+            if !self.cursors.contains_key(&room.id) {
+                self.enter(room, since).await?;
+                self.finish_answer();
+            }
+            return Ok(true);
+        }
+        let missed = std::mem::take(&mut self.missed);
+        let told = !missed.is_empty();
+        self.missed_direct(missed).await?;
+        Ok(told)
     }
 
     /// Enters a room with this session: JOIN, topic, names, then the recent lines, and from there the cursor follows.
@@ -198,27 +212,22 @@ impl Session {
     }
 
     /// At login: the rooms the account is in, then what it missed in direct messages. `before`: the newest event before
-    /// the session began.
-    pub(super) async fn enter_all(&mut self, before: EventId) -> Result<(), StoreError> {
+    /// the session began. They are entered one after the other as the client takes what they say: many rooms with long
+    /// lines would be much to hold for one that does not.
+    pub(super) fn enter_all(&mut self, before: EventId) {
         let directory = self.ctx.log.directory();
         let mut rooms: Vec<Arc<Room>> = self.person.rooms().into_iter().filter_map(|id| directory.by_id(id)).collect();
         rooms.sort_by_key(|room| room.name());
-        let mut direct = Vec::new();
         for room in rooms {
             match room.kind {
-                RoomKind::Channel => {
-                    self.enter(room, Since::Event(before)).await?;
-                    self.finish_answer();
-                }
                 RoomKind::Direct if self.wants_replay() => {
                     let (cursor, snapshot) = Cursor::attach(room.clone(), &self.mailbox);
-                    direct.push((room.id, snapshot.head));
+                    self.missed.push((room.id, snapshot.head));
                     self.cursors.insert(room.id, cursor);
                 }
-                RoomKind::Direct => self.enter(room, Since::Event(before)).await?,
+                _ => self.entering.push_back((room, Since::Event(before))),
             }
         }
-        self.missed_direct(direct).await
     }
 
     /// The direct messages that came while no session of the account was there to be written to.

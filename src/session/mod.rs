@@ -28,9 +28,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Logins;
 use crate::clock::Clock;
-use crate::event::{EventId, Millis, RoomId};
+use crate::event::{EventId, Millis, NoteBody, RoomId, Seq};
 use crate::live::{Mailbox, Person};
-use crate::log::{Cursor, Intent, Log, Reply, StoreError};
+use crate::log::{Cursor, Intent, Log, Reply, Room, StoreError};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
 use crate::net::limits::{LoginThrottle, Rate, TokenBucket};
@@ -39,6 +39,7 @@ use crate::proto::line::{Line, Message};
 use crate::room::Actor;
 
 use commands::{Cost, Row};
+use deliver::{OUT_HIGH, Since};
 use reply::{Answer, Mine};
 
 /// Messages handed to the log and not yet answered; when so many are, no more of the client's lines are taken.
@@ -162,10 +163,16 @@ pub struct Session {
     /// Rooms that have rung and are not written to their end.
     grown: Vec<RoomId>,
     rooms_changed: bool,
+    /// Rooms that wait to be entered, while there is room for what they say.
+    entering: VecDeque<(Arc<Room>, Since)>,
+    /// Rooms of direct messages whose missed lines are told after that, up to these places.
+    missed: Vec<(RoomId, Seq)>,
     out: BytesMut,
     answer: Answer,
     /// The running command has sent its answer, or will later.
     answered: bool,
+    /// What the running command has put into the log.
+    acts: u32,
     batches: u64,
     nonces: u64,
     pending: VecDeque<Pending>,
@@ -182,6 +189,8 @@ pub struct Session {
     looking: TokenBucket,
     slow_since: Option<Instant>,
     ending: Option<Arc<str>>,
+    /// The log counts this session, until it is told of the end.
+    online: bool,
 }
 
 /// Serves one connection from its first line to its end.
@@ -199,10 +208,11 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(mut conn: Conn<S>, 
         }
     };
     let reason = session.converse(&mut conn, &mut lines).await;
-    tracing::info!(session = session.id, account = %session.person.nick, %reason, "session ended");
-    let ctx = session.ctx.clone();
-    session.end(reason).await;
-    drop(ctx);
+    // What somebody said in leaving is for the rooms.
+    let logged = if reason.starts_with("Quit: ") { "Quit" } else { &*reason };
+    tracing::info!(session = session.id, account = %session.person.nick, reason = ?logged, "session ended");
+    session.end(reason);
+    drop(session);
     conn.close(FAREWELL).await;
 }
 
@@ -241,9 +251,12 @@ impl Session {
             cursors: HashMap::new(),
             grown: Vec::new(),
             rooms_changed: false,
+            entering: VecDeque::new(),
+            missed: Vec::new(),
             out: BytesMut::new(),
             answer: Answer::default(),
             answered: false,
+            acts: 0,
             batches: 0,
             nonces: 0,
             pending: VecDeque::new(),
@@ -258,22 +271,28 @@ impl Session {
             looking: TokenBucket::new(looking),
             slow_since: None,
             ending: None,
+            online: false,
             person: person.clone(),
             mailbox: mailbox.clone(),
             ctx: ctx.clone(),
         };
-        person.enter(mailbox, &realname, (ctx.clock)());
+        let was_away = person.enter(mailbox, &realname, (ctx.clock)());
+        if ctx.stopping.is_cancelled() {
+            // Those who were there have been told; from here on nobody else will be.
+            session.ending = Some("The server is stopping".into());
+        }
         let online = Intent::Online { actor: session.actor(), realname, hash };
         if let Err(refusal) = ctx.log.ask(online).await {
             person.leave(id);
             return Err(refusal.to_string().into());
         }
+        session.online = true;
         session.welcome();
         session.finish_answer();
-        if let Err(error) = session.enter_all(before).await {
-            session.store_failed(&error);
+        session.enter_all(before);
+        if was_away {
+            session.tell_sharers(NoteBody::Away { message: None });
         }
-        session.finish_answer();
         Ok(session)
     }
 
@@ -297,13 +316,15 @@ impl Session {
                 }
             }
             self.take_mail();
+            let waited = !self.wants_lines(conn);
             if let Err(error) = self.deliver(conn).await {
                 self.store_failed(&error);
             }
             if !self.out.is_empty() {
                 conn.push(&std::mem::take(&mut self.out));
             }
-            if self.rooms_changed || again {
+            // A line that was not taken may be at hand already; nothing else would come to say so.
+            if self.rooms_changed || again || (waited && self.wants_lines(conn)) {
                 continue;
             }
             if let Some(reason) = self.ending.clone()
@@ -335,6 +356,10 @@ impl Session {
                     if let Some(until) = wake && until <= Instant::now() && let Some(deferred) = &mut self.deferred {
                         deferred.until = None;
                     }
+                    if self.deferred.is_some() {
+                        // It has said more than it may at once; its PONG may stand behind that.
+                        pulse.heard();
+                    }
                     match pulse.check(conn.is_busy()) {
                         upkeep::Check::Fine => {}
                         upkeep::Check::Ping => conn.push_line(&format!("PING {}", self.ctx.info.name)),
@@ -354,6 +379,8 @@ impl Session {
     fn wants_lines<S: AsyncRead + AsyncWrite + Unpin>(&self, conn: &Conn<S>) -> bool {
         self.ending.is_none()
             && self.fence.is_none()
+            && self.entering.is_empty()
+            && self.missed.is_empty()
             && self.pending.len() < PENDING_MAX
             && self.mine.len() < MINE_MAX
             && self.out.len() + conn.pending_out() < UNREAD_MAX
@@ -406,18 +433,23 @@ impl Session {
             self.deferred = Some(Deferred { line: line.to_owned(), until: None });
             return None;
         }
-        if let Err(wait) = self.pay(row.map_or(Cost::Look, |row| row.cost)) {
+        let cost = row.map_or(Cost::Look, |row| row.cost(&message));
+        if let Err(wait) = self.pay(cost) {
             let now = Instant::now();
             let since = *self.slow_since.get_or_insert(now);
-            let speech = pipelined && row.is_some_and(|row| row.cost == Cost::Act);
-            if speech && now.duration_since(since) >= self.settings.flood_delay_max {
+            let speech = pipelined && cost == Cost::Act;
+            if speech && now.duration_since(since) + wait > self.settings.flood_delay_max {
                 self.too_fast(&message);
                 return Some(false);
             }
             self.deferred = Some(Deferred { line: line.to_owned(), until: Some(now + wait) });
             return None;
         }
+        self.acts = 0;
         self.run(&message, row).await;
+        // One command may do several things: a list of receivers, of rooms, of people. The next ones wait for that.
+        let paid = u32::from(cost == Cost::Act);
+        self.acting.charge(Instant::now(), self.acts.saturating_sub(paid));
         Some(!pipelined)
     }
 
@@ -461,19 +493,26 @@ impl Session {
     /// Writes what is due, as far as the client has room for it.
     async fn deliver<S: AsyncRead + AsyncWrite + Unpin>(&mut self, conn: &Conn<S>) -> Result<(), StoreError> {
         if self.rooms_changed {
-            Box::pin(self.sync_rooms()).await?;
+            self.sync_rooms();
         }
-        if !conn.has_room() {
-            return Ok(());
+        while conn.has_room() && self.out.len() < OUT_HIGH {
+            if !Box::pin(self.enter_next()).await? {
+                return self.drain().await;
+            }
         }
-        self.drain().await
+        Ok(())
     }
 
     /// The session is over. When it was the account's last and none follows within the grace, the rooms see QUIT.
-    async fn end(mut self, reason: Arc<str>) {
-        self.cursors.clear();
+    fn end(&mut self, reason: Arc<str>) {
+        if !std::mem::take(&mut self.online) {
+            return;
+        }
         self.person.saw(self.delivered);
-        self.person.leave(self.id);
+        if let Some(away) = self.person.leave(self.id) {
+            self.tell_sharers(NoteBody::Away { message: Some(away) });
+        }
+        self.cursors.clear();
         let (ctx, person) = (self.ctx.clone(), self.person.clone());
         let grace = if person.is_online() { Duration::ZERO } else { self.settings.presence_grace };
         let tracker = ctx.tasks.clone();
@@ -498,6 +537,15 @@ impl Session {
     fn store_failed(&mut self, error: &StoreError) {
         tracing::error!(account = %self.person.nick, %error, "the history cannot be read");
         self.ending.get_or_insert("The server cannot read its history; please come back in a moment".into());
+    }
+}
+
+impl Drop for Session {
+    /// Should a fault of the program have ended the session, nobody stays online for ever by that.
+    fn drop(&mut self) {
+        if self.online && tokio::runtime::Handle::try_current().is_ok() {
+            self.end("The session ended by a fault of the server".into());
+        }
     }
 }
 

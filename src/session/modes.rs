@@ -1,7 +1,7 @@
 //! MODE: of rooms, and the little there is of users.
 
 use crate::event::Who;
-use crate::proto::line::Message;
+use crate::proto::line::{BODY_MAX, Message};
 use crate::proto::modes::{self as table, ModeFault};
 use crate::proto::numerics::*;
 use crate::room::{ModeChange, Wish};
@@ -73,12 +73,38 @@ impl Session {
         let (ranks, others): (Vec<_>, Vec<_>) = changes
             .into_iter()
             .partition(|change| matches!(change, ModeChange::Rank { who, .. } if unknown(&state, who)));
-        if !others.is_empty() {
-            self.wish(name, "MODE", Wish::Mode { changes: others }).await;
+        for changes in self.fitting(&state.name, others) {
+            self.wish(name, "MODE", Wish::Mode { changes }).await;
         }
         for change in ranks {
             self.wish(name, "MODE", Wish::Mode { changes: vec![change] }).await;
         }
+    }
+
+    /// Cuts changes into groups of which each fits into one line: whoever reads half of them is wrong about the room.
+    fn fitting(&self, room: &str, changes: Vec<ModeChange>) -> Vec<Vec<ModeChange>> {
+        let most = BODY_MAX.saturating_sub(":  MODE  \r\n".len() + self.source().len() + room.len());
+        let mut groups: Vec<Vec<ModeChange>> = Vec::new();
+        let mut len = 0;
+        for change in changes {
+            // A sign, the letter, a blank, the parameter.
+            let more = match &change {
+                ModeChange::Rank { who, .. } => 3 + who.nick.len(),
+                ModeChange::Key(Some(key)) => 3 + key.len(),
+                ModeChange::Key(None) => 4,
+                ModeChange::Limit(_) => 3 + "4294967295".len(),
+                ModeChange::Flag { .. } => 2,
+            };
+            len += more;
+            match groups.last_mut().filter(|_| len <= most) {
+                Some(group) => group.push(change),
+                None => {
+                    groups.push(vec![change]);
+                    len = more;
+                }
+            }
+        }
+        groups
     }
 
     fn empty_list(&mut self, room: &str, letter: char) {

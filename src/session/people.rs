@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::encode::source;
-use crate::event::{Note, NoteBody};
+use crate::event::{Note, NoteBody, RoomKind};
 use crate::live::Person;
 use crate::proto::caps::Cap;
 use crate::proto::isupport::TEXT_MAX;
@@ -91,7 +91,7 @@ impl Session {
         for id in person.rooms() {
             let Some(room) = self.ctx.log.directory().by_id(id) else { continue };
             let state = room.snapshot().state;
-            if room.kind == crate::event::RoomKind::Direct || !self.may_see(&state) {
+            if room.kind == RoomKind::Direct || !self.may_see(&state) {
                 continue;
             }
             let Some(member) = state.member(person.id) else { continue };
@@ -200,10 +200,15 @@ impl Session {
     }
 
     /// Tells everybody who shares a room with this account, once, and its other sessions.
-    fn tell_sharers(&mut self, body: NoteBody) -> Arc<Note> {
+    pub(super) fn tell_sharers(&self, body: NoteBody) -> Arc<Note> {
         let note = Arc::new(Note { time: (self.ctx.clock)(), actor: self.person.who(), session: self.id, body });
         let mut told = BTreeSet::from([self.id]);
-        for room in self.channels() {
+        let directory = self.ctx.log.directory();
+        // The account's rooms: this session may not be in all of them yet.
+        for room in self.person.rooms().into_iter().filter_map(|id| directory.by_id(id)) {
+            if room.kind == RoomKind::Direct {
+                continue;
+            }
             room.each_reader(|mailbox| {
                 if told.insert(mailbox.session) {
                     mailbox.note(note.clone());

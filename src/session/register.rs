@@ -12,7 +12,7 @@ use crate::log::{Account, Intent};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
 use crate::proto::caps::Negotiation;
-use crate::proto::line::{Line, Message};
+use crate::proto::line::{self, Line, Message};
 use crate::proto::names::AccountName;
 use crate::proto::numerics::*;
 use crate::proto::sasl::{Chunks, Plain, SaslError};
@@ -88,7 +88,7 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
                 Frame::NotUtf8 => Next::End("This server speaks UTF-8 only".to_owned()),
             };
             deadline += began.elapsed();
-            registration.out.drain(..).for_each(|line| conn.push_line(&line));
+            registration.say_all(conn);
             if let Next::End(reason) = next {
                 return Err(reason);
             }
@@ -96,7 +96,7 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
                 match registration.log_in().await {
                     Ok(session) => return Ok(session),
                     Err(reason) => {
-                        registration.out.drain(..).for_each(|line| conn.push_line(&line));
+                        registration.say_all(conn);
                         return Err(reason);
                     }
                 }
@@ -121,6 +121,13 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 impl Registration<'_> {
+    fn say_all<S: AsyncRead + AsyncWrite + Unpin>(&mut self, conn: &mut Conn<S>) {
+        for line in self.out.drain(..) {
+            conn.push(line::cut(line.as_bytes()));
+            conn.push(b"\r\n");
+        }
+    }
+
     async fn line(&mut self, line: &str) -> Next {
         let message = match Message::parse(line) {
             Ok(message) => message,

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 use crate::event::EventId;
 use crate::proto::caps::Cap;
-use crate::proto::line::{Line, escape};
+use crate::proto::line::{self, Line, escape};
 use crate::proto::numerics::*;
 use crate::room::Refusal;
 
@@ -56,8 +56,9 @@ pub(super) fn label_tag(label: &str) -> String {
     tag
 }
 
-/// Writes a line, with or without CR LF, with more tags in front of those it has.
+/// Writes a line, with or without CR LF, with more tags in front of those it has. All a session says comes by here.
 pub(super) fn splice(out: &mut BytesMut, tags: &str, line: &[u8]) {
+    let line = line::cut(line);
     if !tags.is_empty() {
         out.extend_from_slice(b"@");
         out.extend_from_slice(tags.as_bytes());
@@ -73,9 +74,7 @@ pub(super) fn splice(out: &mut BytesMut, tags: &str, line: &[u8]) {
             out.extend_from_slice(line);
         }
     }
-    if !line.ends_with(b"\n") {
-        out.extend_from_slice(b"\r\n");
-    }
+    out.extend_from_slice(b"\r\n");
 }
 
 impl Session {

@@ -52,6 +52,7 @@ impl Session {
         let before = self.ctx.log.watermark();
         match self.ctx.log.ask(intent).await {
             Ok(receipt) => {
+                self.acts += u32::from(receipt.event.is_some());
                 let room = receipt.room.and_then(|room| self.ctx.log.directory().by_id(room));
                 if let Some(room) = room
                     && !self.cursors.contains_key(&room.id)
@@ -84,7 +85,7 @@ impl Session {
             return;
         }
         let Some(state) = self.visible_room(name) else {
-            self.numeric(ERR_NOSUCHCHANNEL, &[name], "There is no such room");
+            self.numeric(ERR_NOSUCHCHANNEL, &[&clean(name)], "There is no such room");
             return;
         };
         match &state.topic {
@@ -107,10 +108,10 @@ impl Session {
                     let wish = Wish::Kick { target: person.who(), reason: reason.as_str().into() };
                     self.wish(room, "KICK", wish).await;
                 }
-                None if self.find_room(room).is_none() => {
-                    self.numeric(ERR_NOSUCHCHANNEL, &[room], "There is no such room");
+                None if self.known_room(room).is_none() => {
+                    self.numeric(ERR_NOSUCHCHANNEL, &[&clean(room)], "There is no such room");
                 }
-                None => self.numeric(ERR_USERNOTINCHANNEL, &[nick, room], "is not in that room"),
+                None => self.numeric(ERR_USERNOTINCHANNEL, &[&clean(nick), &clean(room)], "is not in that room"),
             }
         }
     }
@@ -118,11 +119,11 @@ impl Session {
     pub(super) async fn invite(&mut self, message: &Message<'_>) {
         let (nick, room) = (message.params[0], message.params[1]);
         let Some(person) = self.find_person(nick) else {
-            self.numeric(ERR_NOSUCHNICK, &[nick], "There is no account of this name");
+            self.numeric(ERR_NOSUCHNICK, &[&clean(nick)], "There is no account of this name");
             return;
         };
-        let Some(found) = self.find_room(room) else {
-            self.numeric(ERR_NOSUCHCHANNEL, &[room], "There is no such room");
+        let Some(found) = self.known_room(room) else {
+            self.numeric(ERR_NOSUCHCHANNEL, &[&clean(room)], "There is no such room");
             return;
         };
         let name = found.name();
@@ -199,7 +200,7 @@ impl Session {
 
     /// Wishes something in a room by name and words the outcome.
     pub(super) async fn wish(&mut self, name: &str, command: &str, wish: Wish) -> Option<EventId> {
-        let Some(room) = self.find_room(name) else {
+        let Some(room) = self.known_room(name) else {
             self.numeric(ERR_NOSUCHCHANNEL, &[&clean(name)], "There is no such room");
             return None;
         };
@@ -207,6 +208,7 @@ impl Session {
         let inside = self.cursors.contains_key(&room.id);
         match self.ctx.log.ask(Intent::InRoom { room: room.id, actor: self.actor(), wish }).await {
             Ok(receipt) => {
+                self.acts += u32::from(receipt.event.is_some());
                 if inside {
                     self.answer.caused.extend(receipt.event);
                 }
@@ -225,10 +227,14 @@ impl Session {
         rooms.filter(|room| room.kind == crate::event::RoomKind::Channel).collect()
     }
 
-    /// A room's state, if this account may know of the room.
+    /// A room, if this account may know of it. (To enter a room one need not know that it is there.)
+    pub(super) fn known_room(&self, name: &str) -> Option<Arc<Room>> {
+        self.find_room(name).filter(|room| self.may_see(&room.snapshot().state))
+    }
+
+    /// The state of a room this account may know of.
     pub(super) fn visible_room(&self, name: &str) -> Option<Arc<RoomState>> {
-        let state = self.find_room(name)?.snapshot().state;
-        self.may_see(&state).then_some(state)
+        self.known_room(name).map(|room| room.snapshot().state)
     }
 
     pub(super) fn visible_rooms(&self) -> Vec<Arc<RoomState>> {

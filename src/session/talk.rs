@@ -13,6 +13,7 @@ use crate::proto::numerics::*;
 use crate::room::Wish;
 
 use super::reply::{Mark, Mine};
+use super::rooms::clean;
 use super::{Pending, Session};
 
 /// Receivers of one command at most (`TARGMAX`).
@@ -45,7 +46,7 @@ impl Session {
         if targets.len() > TARGETS_MAX {
             self.numeric(
                 ERR_TOOMANYTARGETS,
-                &[targets[TARGETS_MAX]],
+                &[&clean(targets[TARGETS_MAX])],
                 "Too many receivers; nothing was sent to this one",
             );
         }
@@ -60,9 +61,9 @@ impl Session {
         let command = word(speech);
         let passing = speech == Speech::Tagmsg && !is_kept(tags);
         if target.starts_with('#') {
-            let Some(room) = self.find_room(target) else {
+            let Some(room) = self.find_room(target).filter(|room| self.may_address(room)) else {
                 if speech != Speech::Notice {
-                    self.numeric(ERR_NOSUCHCHANNEL, &[target], "There is no such room");
+                    self.numeric(ERR_NOSUCHCHANNEL, &[&clean(target)], "There is no such room");
                 }
                 return;
             };
@@ -82,7 +83,7 @@ impl Session {
         }
         let Some(person) = self.find_person(target) else {
             if speech != Speech::Notice {
-                self.numeric(ERR_NOSUCHNICK, &[target], "There is no account of this name");
+                self.numeric(ERR_NOSUCHNICK, &[&clean(target)], "There is no account of this name");
             }
             return;
         };
@@ -125,6 +126,7 @@ impl Session {
         label: Option<&str>,
         room: Option<RoomId>,
     ) {
+        self.acts += 1;
         let direct = matches!(intent, Intent::Direct { .. });
         let alone = self.answer.lines.is_empty();
         let pipelined = (room.is_some() || direct) && (self.answer.label.is_none() || (label.is_some() && alone));
@@ -237,6 +239,14 @@ impl Session {
     pub(super) fn find_room(&self, name: &str) -> Option<Arc<Room>> {
         let name = RoomName::parse(name).ok()?;
         self.ctx.log.directory().by_key(name.key()).filter(|room| room.kind == RoomKind::Channel)
+    }
+
+    /// Who may not know of a secret room learns nothing by speaking into it, unless it listens to everybody.
+    fn may_address(&self, room: &Room) -> bool {
+        self.cursors.contains_key(&room.id) || {
+            let state = room.snapshot().state;
+            self.may_see(&state) || !state.modes.members_only
+        }
     }
 
     pub(super) fn find_person(&self, nick: &str) -> Option<Arc<Person>> {

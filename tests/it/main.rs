@@ -3,6 +3,7 @@
 mod admin;
 mod bad_input;
 mod chat_client;
+mod devices;
 mod disk_full;
 mod durable;
 mod harness;
@@ -16,6 +17,7 @@ mod real_clients;
 mod registration;
 mod replay;
 mod rooms;
+mod secrecy;
 mod slow_readers;
 mod talk;
 mod tls;

@@ -117,3 +117,57 @@ async fn a_start_waits_for_a_command_that_holds_the_data() {
     command.join().expect("the command");
     server.login("alice").await;
 }
+
+#[tokio::test]
+async fn retention_reaches_what_nobody_comes_back_for() {
+    let mut server = Server::start().await;
+    let mut alice = server.login("alice").await;
+    for n in 0..150 {
+        alice.send(format!("PRIVMSG bob :{n}")).await;
+        alice.send(format!("PRIVMSG #lobby :{n}")).await;
+    }
+    alice.quit("").await;
+    server.sigterm();
+    server.ended().await;
+    let database = rusqlite::Connection::open(server.data_dir().join("chat.db")).expect("the database");
+    database.execute("UPDATE events SET time = time - 86400000", []).expect("a day passes");
+    server.reconfigure("history.retention", "1h");
+    server.boot().await;
+    eventually("the end of the old messages", async || {
+        let count = |sql| database.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a number");
+        (count("SELECT count(*) FROM events WHERE kind = 1") == 0).then_some(())
+    })
+    .await;
+    // What comes later has its place in the same log.
+    let mut alice = server.login("alice").await;
+    alice.send("PRIVMSG #lobby :afresh").await;
+    alice.expect_from("alice", "PRIVMSG #lobby :afresh").await;
+}
+
+/// Clients that read nothing must not keep the server from ending.
+#[tokio::test]
+async fn a_stop_is_not_held_up_by_who_is_stuck() {
+    let mut server = Server::start().await;
+    let mut alice = server.login("alice").await;
+    let mut stuck = Vec::new();
+    for name in ["bob", "carol"] {
+        let mut client = server.connect_narrow(name).await;
+        client = crate::harness::login_over(client, name, crate::harness::MODERN).await;
+        stuck.push(client);
+    }
+    for n in 0..3000 {
+        alice.send(format!("PRIVMSG #lobby :{n} {}", "x".repeat(300))).await;
+        if n % 100 == 0 {
+            alice.sync().await;
+        }
+    }
+    alice.sync().await;
+    let _half = server.connect_tcp().await;
+    let _silent = server.connect_raw().await;
+    let began = std::time::Instant::now();
+    server.sigterm();
+    let farewell = alice.expect_end().await;
+    assert!(farewell.last().is_some_and(|line| line.is("ERROR")), "{farewell:?}");
+    assert!(server.ended().await.success());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}

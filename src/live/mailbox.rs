@@ -101,7 +101,9 @@ impl Mailbox {
     }
 }
 
-/// A room's bell at one session. Rung again before the session has looked, it costs one load.
+/// A room's bell at one session. Ringing has two halves: first all bells of all rooms that grew are marked, then the
+/// watermark rises, then the sessions wake. So a session that sees a watermark finds every room marked that has
+/// something below it, and can show all rooms in one order.
 pub struct Bell {
     mailbox: Arc<Mailbox>,
     room: RoomId,
@@ -113,11 +115,16 @@ impl Bell {
         Arc::new(Bell { mailbox, room, rung: AtomicBool::new(false) })
     }
 
-    pub fn ring(&self) {
+    /// Notes that the room has grown. Marked again before the session has looked, it costs one load.
+    pub fn mark(&self) {
         if self.rung.load(Ordering::Acquire) || self.rung.swap(true, Ordering::AcqRel) {
             return;
         }
         self.mailbox.lock().grown.push(self.room);
+    }
+
+    /// Wakes the session; also one that was marked before, since it may have looked before the watermark rose.
+    pub fn wake(&self) {
         self.mailbox.wake();
     }
 

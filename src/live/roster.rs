@@ -36,6 +36,17 @@ struct Session {
     away: Option<Arc<str>>,
 }
 
+impl Life {
+    /// Away is who is away with every session; the message is that of the latest.
+    fn agree_on_away(&mut self) -> Option<Option<Arc<str>>> {
+        let all = self.sessions.iter().all(|session| session.away.is_some());
+        let now = self.sessions.last().filter(|_| all).and_then(|session| session.away.clone());
+        let changed = self.away != now;
+        self.away.clone_from(&now);
+        changed.then_some(now)
+    }
+}
+
 impl Person {
     pub fn new(id: AccountId, nick: Arc<str>, admin: bool, bot: bool, seen: EventId) -> Arc<Person> {
         let life = Life { seen, ..Life::default() };
@@ -62,24 +73,23 @@ impl Person {
         self.lock().sessions.len()
     }
 
-    /// Adds a session; true if it is the account's first.
-    pub fn enter(&self, mailbox: Arc<Mailbox>, realname: &Arc<str>, now: Millis) -> bool {
+    /// Adds a session. What the account's being away became, if that changed.
+    pub fn enter(&self, mailbox: Arc<Mailbox>, realname: &Arc<str>, now: Millis) -> Option<Option<Arc<str>>> {
         let mut life = self.lock();
-        let first = life.sessions.is_empty();
+        if life.sessions.is_empty() {
+            life.online_since = now;
+        }
         life.sessions.push(Session { mailbox, away: None });
         life.realname = Some(realname.clone());
         life.last_active = now;
-        if first {
-            life.online_since = now;
-        }
-        first
+        life.agree_on_away()
     }
 
-    /// Takes a session out; true if it was the last.
-    pub fn leave(&self, session: u64) -> bool {
+    /// Takes a session out. What the account's being away became, if that changed.
+    pub fn leave(&self, session: u64) -> Option<Option<Arc<str>>> {
         let mut life = self.lock();
         life.sessions.retain(|other| other.mailbox.session != session);
-        life.sessions.is_empty()
+        life.agree_on_away()
     }
 
     pub fn each_session(&self, mut act: impl FnMut(&Arc<Mailbox>)) {
@@ -131,17 +141,9 @@ impl Person {
     pub fn set_away(&self, session: u64, message: Option<Arc<str>>) -> Option<Option<Arc<str>>> {
         let mut life = self.lock();
         if let Some(mine) = life.sessions.iter_mut().find(|other| other.mailbox.session == session) {
-            mine.away = message.clone();
+            mine.away = message;
         }
-        let all = life.sessions.iter().all(|other| other.away.is_some());
-        let now = if all && !life.sessions.is_empty() {
-            message.or_else(|| life.sessions.last().and_then(|other| other.away.clone()))
-        } else {
-            None
-        };
-        let changed = life.away != now;
-        life.away = now.clone();
-        changed.then_some(now)
+        life.agree_on_away()
     }
 
     pub fn seen(&self) -> EventId {

@@ -31,10 +31,10 @@ pub(super) enum Since {
 }
 
 impl Session {
-    /// Writes what the rooms have gained, in commit order, until the client is full or all that is visible is written
-    /// (then true).
-    pub(super) async fn drain(&mut self) -> Result<bool, StoreError> {
-        let goal = self.ctx.log.watermark();
+    /// Writes what the rooms have gained up to `goal`, in commit order, until the client is full or all of it is written
+    /// (then true). `goal` is a watermark that was read before the mail was taken: so all rooms that have something
+    /// below it are known.
+    pub(super) async fn drain(&mut self, goal: EventId) -> Result<bool, StoreError> {
         while self.out.len() < OUT_HIGH {
             let Some((room, entry)) = self.next_entry(goal).await? else {
                 self.drained = self.drained.max(goal);
@@ -63,8 +63,9 @@ impl Session {
                     }
                     at += 1;
                 }
-                // What is beyond the goal is not rung for yet: the bell will bring the room back.
-                Ok(_) => {
+                // Beyond the goal: its turn comes when the watermark has risen, which wakes.
+                Ok(Some(_)) => at += 1,
+                Ok(None) => {
                     self.grown.swap_remove(at);
                 }
                 Err(_) => cursor.fetch(self.ctx.log.readers()).await?,
@@ -84,6 +85,7 @@ impl Session {
             return;
         }
         self.last_shown = event.id;
+        self.forget_mine(EventId(event.id.0 - 1));
         let mark = self.take_mine(event.id);
         let me = self.person.id;
         let by_me = event.actor.as_ref().is_some_and(|who| who.id == me);

@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Logins;
 use crate::clock::Clock;
-use crate::event::{EventId, Millis, RoomId};
+use crate::event::{EventId, Millis, NoteBody, RoomId};
 use crate::live::{Mailbox, Person};
 use crate::log::{Cursor, Intent, Log, Reply, StoreError};
 use crate::net::conn::{Conn, Turn};
@@ -163,13 +163,54 @@ pub struct Session {
     fence: Option<Fence>,
     deferred: Option<Deferred>,
     last_shown: EventId,
-    /// All up to this event has been put into `out`, and, for the second, has left.
+    /// All up to this event has been put into `out`.
     drained: EventId,
-    delivered: EventId,
     acting: TokenBucket,
     looking: TokenBucket,
     slow_since: Option<Instant>,
     ending: Option<Arc<str>>,
+    presence: Presence,
+}
+
+/// That the account is there by this session. However the session ends, when this is dropped the log is told; when it
+/// was the account's last and none follows within the grace, the rooms see QUIT.
+struct Presence {
+    ctx: Arc<Context>,
+    person: Arc<Person>,
+    session: u64,
+    /// The log was told of the beginning.
+    begun: bool,
+    grace: Duration,
+    reason: Arc<str>,
+    /// All up to this event has been written to the client.
+    delivered: EventId,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        if !self.begun {
+            return;
+        }
+        let (ctx, person, reason) = (self.ctx.clone(), self.person.clone(), self.reason.clone());
+        person.saw(self.delivered);
+        person.leave(self.session);
+        let grace = if person.is_online() { Duration::ZERO } else { self.grace };
+        self.ctx.tasks.spawn(async move {
+            tokio::select! {
+                () = tokio::time::sleep(grace) => {}
+                () = ctx.stopping.cancelled() => {}
+            }
+            let offline = Intent::Offline { who: person.who(), reason, seen: person.seen() };
+            // A full disk must not leave somebody online for ever: it is said again until it is stored.
+            while let Err(refusal) = ctx.log.ask(offline.clone()).await {
+                tracing::warn!(account = %person.nick, %refusal, "the end of a session is not stored yet");
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs(5)) => {}
+                    () = ctx.stopping.cancelled() => return,
+                }
+            }
+        });
+    }
 }
 
 /// Serves one connection from its first line to its end.
@@ -188,9 +229,7 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(mut conn: Conn<S>, 
     };
     let reason = session.converse(&mut conn, &mut lines).await;
     tracing::info!(session = session.id, account = %session.person.nick, %reason, "session ended");
-    let ctx = session.ctx.clone();
-    session.end(reason).await;
-    drop(ctx);
+    session.end(reason);
     conn.close(FAREWELL).await;
 }
 
@@ -222,6 +261,7 @@ impl Session {
         let before = ctx.log.watermark();
         let acting = Rate::per_second(settings.messages_per_second.into(), settings.message_burst);
         let looking = Rate::per_second(f64::from(settings.messages_per_second) * 4.0, settings.message_burst * 10);
+        let grace = settings.presence_grace;
         let mut session = Session {
             settings,
             id,
@@ -240,7 +280,15 @@ impl Session {
             deferred: None,
             last_shown: EventId(0),
             drained: person.seen(),
-            delivered: person.seen(),
+            presence: Presence {
+                ctx: ctx.clone(),
+                person: person.clone(),
+                session: id,
+                begun: false,
+                grace,
+                reason: "Connection lost".into(),
+                delivered: person.seen(),
+            },
             acting: TokenBucket::new(acting),
             looking: TokenBucket::new(looking),
             slow_since: None,
@@ -249,18 +297,22 @@ impl Session {
             mailbox: mailbox.clone(),
             ctx: ctx.clone(),
         };
-        person.enter(mailbox, &realname, (ctx.clock)());
+        let back = person.enter(mailbox, &realname, (ctx.clock)());
         let online = Intent::Online { actor: session.actor(), realname, hash };
         if let Err(refusal) = ctx.log.ask(online).await {
             person.leave(id);
             return Err(refusal.to_string().into());
         }
+        session.presence.begun = true;
         session.welcome();
         session.finish_answer();
         if let Err(error) = session.enter_all(before).await {
             session.store_failed(&error);
         }
         session.finish_answer();
+        if let Some(message) = back {
+            session.tell_sharers(NoteBody::Away { message });
+        }
         Ok(session)
     }
 
@@ -283,8 +335,9 @@ impl Session {
                     break;
                 }
             }
+            let goal = self.ctx.log.watermark();
             self.take_mail();
-            if let Err(error) = self.deliver(conn).await {
+            if let Err(error) = self.deliver(conn, goal).await {
                 self.store_failed(&error);
             }
             if !self.out.is_empty() {
@@ -312,7 +365,7 @@ impl Session {
                     Ok(Turn::Wrote(_)) => pulse.moved(),
                     Ok(Turn::Drained) => {
                         pulse.moved();
-                        self.delivered = self.drained;
+                        self.presence.delivered = self.drained;
                     }
                     Ok(Turn::Eof) => return "Connection closed".into(),
                     Err(error) => return error.to_string().into(),
@@ -361,10 +414,10 @@ impl Session {
                 self.deferred = Some(deferred);
                 return None;
             }
-            return self.run_line(&deferred.line).await;
+            return self.run_line(&deferred.line, true).await;
         }
         match lines.next(&mut conn.input)? {
-            Frame::Line(line) => self.run_line(line).await,
+            Frame::Line(line) => self.run_line(line, false).await,
             Frame::TooLong => {
                 self.numeric(crate::proto::numerics::ERR_INPUTTOOLONG, &[], "Input line was too long");
                 self.finish_answer();
@@ -378,7 +431,8 @@ impl Session {
         }
     }
 
-    async fn run_line(&mut self, line: &str) -> Option<bool> {
+    /// `waited`: the line was held back before.
+    async fn run_line(&mut self, line: &str, waited: bool) -> Option<bool> {
         let message = match Message::parse(line) {
             Ok(message) => message,
             Err(error) => {
@@ -404,21 +458,20 @@ impl Session {
             self.deferred = Some(Deferred { line: line.to_owned(), until: Some(now + wait) });
             return None;
         }
+        if !waited {
+            self.slow_since = None;
+        }
         self.run(&message, row).await;
         Some(!pipelined)
     }
 
     fn pay(&mut self, cost: Cost) -> Result<(), Duration> {
         let now = Instant::now();
-        let paid = match cost {
-            Cost::Free => return Ok(()),
+        match cost {
+            Cost::Free => Ok(()),
             Cost::Look => self.looking.take(now),
             Cost::Act => self.acting.take(now),
-        };
-        if paid.is_ok() && self.acting.is_full(now) {
-            self.slow_since = None;
         }
-        paid
     }
 
     fn take_mail(&mut self) {
@@ -444,43 +497,32 @@ impl Session {
     }
 
     /// Writes what is due, as far as the client has room for it.
-    async fn deliver<S: AsyncRead + AsyncWrite + Unpin>(&mut self, conn: &Conn<S>) -> Result<(), StoreError> {
+    async fn deliver<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        conn: &Conn<S>,
+        goal: EventId,
+    ) -> Result<(), StoreError> {
         if self.rooms_changed {
             Box::pin(self.sync_rooms()).await?;
         }
         if !conn.has_room() {
             return Ok(());
         }
-        let all = self.drain().await?;
+        let all = self.drain(goal).await?;
         if all && let Some(fence) = self.fence.take_if(|fence| fence.goal <= self.drained) {
             self.pong(fence);
         }
         Ok(())
     }
 
-    /// The session is over. When it was the account's last and none follows within the grace, the rooms see QUIT.
-    async fn end(mut self, reason: Arc<str>) {
-        self.cursors.clear();
-        self.person.saw(self.delivered);
-        self.person.leave(self.id);
-        let (ctx, person) = (self.ctx.clone(), self.person.clone());
-        let grace = if person.is_online() { Duration::ZERO } else { self.settings.presence_grace };
-        let tracker = ctx.tasks.clone();
-        tracker.spawn(async move {
-            tokio::select! {
-                () = tokio::time::sleep(grace) => {}
-                () = ctx.stopping.cancelled() => {}
-            }
-            let offline = Intent::Offline { who: person.who(), reason, seen: person.seen() };
-            // A full disk must not leave somebody online for ever: the writer forgets the session, the QUIT follows.
-            while let Err(refusal) = ctx.log.ask(offline.clone()).await {
-                tracing::warn!(account = %person.nick, %refusal, "the end of a session is not stored yet");
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_secs(5)) => {}
-                    () = ctx.stopping.cancelled() => return,
-                }
-            }
-        });
+    /// The session is over: no more cursors, no more presence.
+    fn end(mut self, reason: Arc<str>) {
+        self.presence.reason = reason;
+        if let Some(message) = self.person.leave(self.id)
+            && self.person.is_online()
+        {
+            self.tell_sharers(NoteBody::Away { message });
+        }
     }
 
     /// The store could not be read: the session cannot go on without a hole, so it ends, and the client comes back.

@@ -200,7 +200,7 @@ impl Session {
     }
 
     /// Tells everybody who shares a room with this account, once, and its other sessions.
-    fn tell_sharers(&mut self, body: NoteBody) -> Arc<Note> {
+    pub(super) fn tell_sharers(&self, body: NoteBody) -> Arc<Note> {
         let note = Arc::new(Note { time: (self.ctx.clock)(), actor: self.person.who(), session: self.id, body });
         let mut told = BTreeSet::from([self.id]);
         for room in self.channels() {

@@ -67,6 +67,7 @@ async fn send() {
 #[tokio::test]
 async fn a_long_text_is_sent_in_pieces_that_fit() {
     let server = Server::start().await;
+    let _bob = server.login("bob").await;
     let alice = Chat::of(&server, "alice");
     let words: Vec<String> = (0..300).map(|n| format!("word{n}")).collect();
     alice.run(&["send", "#lobby", &words.join(" ")], "").ok();

@@ -72,6 +72,7 @@ async fn joining_is_seen_by_those_inside() {
     bob.expect_from("carol", "JOIN #dev").await;
     let own = carol.expect_from("carol", "JOIN #dev").await;
     assert_eq!(own.params.len(), 1, "without extended-join: {own:?}");
+    carol.expect("366 carol #dev").await;
     assert_eq!(names(&mut carol, "#dev").await, ["@alice", "bob", "carol"]);
     assert!(carol.ask("JOIN #dev").await.iter().all(|line| !line.is("JOIN")), "a second JOIN changes nothing");
 }
@@ -234,6 +235,7 @@ async fn several_modes_in_one_command() {
     assert_eq!(line.params.last().map(String::as_str), Some("bob"), "{line:?}");
     let letters = line.param(1);
     assert!(letters.contains("-t") && letters.contains('v') && letters.contains('m'), "{line:?}");
+    alice.expect_from("alice", "MODE #dev").await;
     assert!(alice.ask("MODE #dev +m").await.iter().all(|line| !line.matches(":alice MODE")), "nothing changed");
     alice.send("MODE #dev b").await;
     let answer = alice.sync().await;

@@ -257,12 +257,22 @@ pub struct Note {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoteBody {
     /// Client-only tags that are not kept, such as typing. To a room, or to another account.
-    Tags { room: Option<RoomId>, target: Arc<str>, tags: Arc<str> },
+    Tags {
+        room: Option<RoomId>,
+        target: Arc<str>,
+        tags: Arc<str>,
+    },
     /// `None`: back again.
-    Away { message: Option<Arc<str>> },
-    Realname { realname: Arc<str> },
+    Away {
+        message: Option<Arc<str>>,
+    },
+    Realname {
+        realname: Arc<str>,
+    },
     /// To the invited account; members read the event in the log.
-    Invited { room: Arc<str> },
+    Invited {
+        room: Arc<str>,
+    },
 }
 
 #[cfg(test)]

@@ -208,12 +208,7 @@ async fn prune(log: Log, retention: Option<Duration>, stopping: CancellationToke
 }
 
 /// SIGHUP: the configuration and the certificate are read anew. What is bad is refused, and the old one stays.
-async fn reload(
-    server: &Server,
-    old: &Config,
-    file: Option<&std::path::Path>,
-    logging: &Logging,
-) -> Option<Config> {
+async fn reload(server: &Server, old: &Config, file: Option<&std::path::Path>, logging: &Logging) -> Option<Config> {
     tracing::info!("reading the configuration and the certificate anew");
     let new = match Config::load(file) {
         Ok((new, _)) => new,

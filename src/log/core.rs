@@ -47,15 +47,38 @@ pub struct Growth {
 
 /// What else follows for the living server.
 pub enum Effect {
-    RoomLoaded { key: String, room: Arc<Room> },
-    RoomGone { room: Arc<Room> },
-    Present { account: AccountId, room: RoomId, inside: bool },
-    Invited { target: AccountId, by: Who, room: Arc<str> },
-    Account { key: String, person: Arc<Person> },
-    AccountGone { account: AccountId },
-    EndSessions { account: AccountId, reason: Arc<str> },
+    RoomLoaded {
+        key: String,
+        room: Arc<Room>,
+    },
+    RoomGone {
+        room: Arc<Room>,
+    },
+    Present {
+        account: AccountId,
+        room: RoomId,
+        inside: bool,
+    },
+    Invited {
+        target: AccountId,
+        by: Who,
+        room: Arc<str>,
+    },
+    Account {
+        key: String,
+        person: Arc<Person>,
+    },
+    AccountGone {
+        account: AccountId,
+    },
+    EndSessions {
+        account: AccountId,
+        reason: Arc<str>,
+    },
     /// The store changed below the room's tail.
-    Forget { room: Arc<Room> },
+    Forget {
+        room: Arc<Room>,
+    },
 }
 
 pub struct Core {

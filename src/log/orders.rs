@@ -120,7 +120,10 @@ impl World {
         (row.removed, row.disabled, row.hash) = (true, true, String::new().into());
         tx.update_account(&row)?;
         batch.effects.push(Effect::AccountGone { account: row.id });
-        Ok(OrderResult::done(format!("{} is removed; what it wrote stays, and nobody else can take the name", row.name)))
+        Ok(OrderResult::done(format!(
+            "{} is removed; what it wrote stays, and nobody else can take the name",
+            row.name
+        )))
     }
 
     fn create_room(

@@ -181,8 +181,7 @@ impl World {
             }
             Intent::Direct { actor, to, speech, text, tags } => {
                 let room = self.direct_room(tx, batch, &actor.who, to)?;
-                let wish =
-                    Wish::Say { speech: *speech, to: Some(to.clone()), text: text.clone(), tags: tags.clone() };
+                let wish = Wish::Say { speech: *speech, to: Some(to.clone()), text: text.clone(), tags: tags.clone() };
                 self.in_room(tx, batch, room, actor, &wish)
             }
             Intent::Online { actor, realname, hash } => self.online(tx, batch, actor, realname, hash),
@@ -369,9 +368,7 @@ impl World {
             .collect();
         let event = match rooms.is_empty() {
             true => None,
-            false => {
-                Some(self.append(tx, batch, Some(who.clone()), Body::Quit { reason: reason.clone() }, &rooms)?)
-            }
+            false => Some(self.append(tx, batch, Some(who.clone()), Body::Quit { reason: reason.clone() }, &rooms)?),
         };
         tx.set_seen(who.id, seen, batch.now)?;
         Ok(Receipt { event, room: None })
@@ -446,8 +443,7 @@ impl World {
     fn slot(&self, row: &RoomRow, members: Vec<MemberRow>, invited: Vec<AccountId>, head: Seq) -> Slot {
         let mut state = RoomState::empty(row.id, row.kind, row.name.clone());
         room::fold_modes(&mut state, &row.modes);
-        state.topic =
-            row.topic.as_ref().map(|t| Topic { text: t.text.clone(), by: t.by.clone(), at: t.at });
+        state.topic = row.topic.as_ref().map(|t| Topic { text: t.text.clone(), by: t.by.clone(), at: t.at });
         state.founder = row.founder;
         state.created = row.created;
         let needs_reset = members.iter().any(|member| member.present);
@@ -482,13 +478,7 @@ impl World {
 }
 
 /// Takes a room's state past the event, and the tables with it.
-fn apply(
-    tx: &Tx<'_>,
-    slot: &mut Slot,
-    seq: Seq,
-    event: &Event,
-    effects: &mut Vec<Effect>,
-) -> Result<(), StoreError> {
+fn apply(tx: &Tx<'_>, slot: &mut Slot, seq: Seq, event: &Event, effects: &mut Vec<Effect>) -> Result<(), StoreError> {
     let room = slot.room.id;
     let actor = event.actor.as_ref().map(|who| who.id);
     // Looked up before, since holding the old state would make every change copy the whole room.

@@ -32,7 +32,10 @@ const READERS: usize = 3;
 /// Who is told what came of a submission.
 pub enum Reply {
     /// A session that goes on meanwhile; it finds the answer before it finds the event.
-    Mailbox { mailbox: Arc<Mailbox>, nonce: u64 },
+    Mailbox {
+        mailbox: Arc<Mailbox>,
+        nonce: u64,
+    },
     /// Somebody who waits; told when all of it is visible.
     Once(oneshot::Sender<Result<Receipt, Refusal>>),
     Nobody,

@@ -20,13 +20,33 @@ pub struct Actor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// `forced`: put there by the server (automatic rooms), whatever the modes say.
-    Join { realname: Arc<str>, key: Option<String>, forced: bool },
-    Part { reason: Arc<str> },
-    Say { speech: Speech, to: Option<Who>, text: Arc<str>, tags: Arc<str> },
-    Kick { target: Who, reason: Arc<str> },
-    Topic { text: Arc<str> },
-    Mode { changes: Vec<ModeChange> },
-    Invite { target: Who },
+    Join {
+        realname: Arc<str>,
+        key: Option<String>,
+        forced: bool,
+    },
+    Part {
+        reason: Arc<str>,
+    },
+    Say {
+        speech: Speech,
+        to: Option<Who>,
+        text: Arc<str>,
+        tags: Arc<str>,
+    },
+    Kick {
+        target: Who,
+        reason: Arc<str>,
+    },
+    Topic {
+        text: Arc<str>,
+    },
+    Mode {
+        changes: Vec<ModeChange>,
+    },
+    Invite {
+        target: Who,
+    },
 }
 
 /// Why it may not be. A value, not an error: one place in the session turns it into a numeric.

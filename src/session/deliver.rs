@@ -190,8 +190,7 @@ impl Session {
     /// the session began.
     pub(super) async fn enter_all(&mut self, before: EventId) -> Result<(), StoreError> {
         let directory = self.ctx.log.directory();
-        let mut rooms: Vec<Arc<Room>> =
-            self.person.rooms().into_iter().filter_map(|id| directory.by_id(id)).collect();
+        let mut rooms: Vec<Arc<Room>> = self.person.rooms().into_iter().filter_map(|id| directory.by_id(id)).collect();
         rooms.sort_by_key(|room| room.name());
         let mut direct = Vec::new();
         for room in rooms {
@@ -329,14 +328,21 @@ impl Session {
         }
         let batch = caps.contains(Cap::Batch).then(|| self.batch_reference());
         if let Some(reference) = &batch {
-            self.say(Line::new().source(&host).command("BATCH").param(&format!("+{reference}")).param("chathistory").param(target));
+            self.say(
+                Line::new()
+                    .source(&host)
+                    .command("BATCH")
+                    .param(&format!("+{reference}"))
+                    .param("chathistory")
+                    .param(target),
+            );
         }
         let tags = batch.as_ref().map(|reference| format!("batch={reference}")).unwrap_or_default();
         for entry in shown {
             let line = match caps.contains(Cap::ServerTime) {
-                true => entry
-                    .encoding(encode::slot(caps), || encode::event(&entry.event, target, &host, caps))
-                    .to_vec(),
+                true => {
+                    entry.encoding(encode::slot(caps), || encode::event(&entry.event, target, &host, caps)).to_vec()
+                }
                 false => encode::dated(&entry.event, target, &host, caps),
             };
             for line in line.split_inclusive(|byte| *byte == b'\n') {

@@ -12,7 +12,11 @@ use super::rooms::clean;
 impl Session {
     pub(super) async fn mode(&mut self, message: &Message<'_>) {
         let target = message.params[0];
-        if target.starts_with('#') { self.room_mode(target, &message.params[1..]).await } else { self.user_mode(message) }
+        if target.starts_with('#') {
+            self.room_mode(target, &message.params[1..]).await
+        } else {
+            self.user_mode(message)
+        }
     }
 
     async fn room_mode(&mut self, name: &str, params: &[&str]) {
@@ -66,8 +70,9 @@ impl Session {
             }
         }
         // Each rank by itself, so that one wrong nick does not undo the others; the rest in one go.
-        let (ranks, others): (Vec<_>, Vec<_>) =
-            changes.into_iter().partition(|change| matches!(change, ModeChange::Rank { who, .. } if unknown(&state, who)));
+        let (ranks, others): (Vec<_>, Vec<_>) = changes
+            .into_iter()
+            .partition(|change| matches!(change, ModeChange::Rank { who, .. } if unknown(&state, who)));
         if !others.is_empty() {
             self.wish(name, "MODE", Wish::Mode { changes: others }).await;
         }

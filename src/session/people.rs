@@ -215,7 +215,9 @@ impl Session {
 
     fn shared_room(&self, person: &Person) -> Option<Arc<RoomState>> {
         let rooms = self.channels().into_iter().map(|room| room.snapshot().state);
-        rooms.filter(|state| state.member(person.id).is_some_and(|member| member.present)).min_by(|a, b| a.name.cmp(&b.name))
+        rooms
+            .filter(|state| state.member(person.id).is_some_and(|member| member.present))
+            .min_by(|a, b| a.name.cmp(&b.name))
     }
 
     /// How others see this session.
@@ -226,7 +228,8 @@ impl Session {
 
 /// Whether a mask with `*` and `?` fits a text, letters of either case.
 pub(super) fn matches(mask: &str, text: &str) -> bool {
-    let (mask, text): (Vec<char>, Vec<char>) = (mask.to_lowercase().chars().collect(), text.to_lowercase().chars().collect());
+    let (mask, text): (Vec<char>, Vec<char>) =
+        (mask.to_lowercase().chars().collect(), text.to_lowercase().chars().collect());
     let (mut m, mut t, mut star) = (0, 0, None);
     while t < text.len() {
         match mask.get(m) {

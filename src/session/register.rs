@@ -126,9 +126,12 @@ impl Registration<'_> {
         let message = match Message::parse(line) {
             Ok(message) => message,
             Err(crate::proto::line::ParseError::Empty) => return Next::GoOn,
-            Err(error) => return self.reply(ERR_UNKNOWNERROR, &["*"], &format!("The line was not understood: {error}")),
+            Err(error) => {
+                return self.reply(ERR_UNKNOWNERROR, &["*"], &format!("The line was not understood: {error}"));
+            }
         };
-        let few = |needed: usize| message.params.len() < needed || message.params[..needed].iter().any(|p| p.is_empty());
+        let few =
+            |needed: usize| message.params.len() < needed || message.params[..needed].iter().any(|p| p.is_empty());
         let command = message.command.to_ascii_uppercase();
         match command.as_str() {
             "CAP" if few(1) => self.reply(ERR_NEEDMOREPARAMS, &["CAP"], "Not enough parameters"),
@@ -160,7 +163,9 @@ impl Registration<'_> {
             }
             "PONG" => Next::GoOn,
             "QUIT" => Next::End("Closing link: Quit".to_owned()),
-            "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "CONNECT" | "TRACE" | "PATCH" => self.not_a_browser(),
+            "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "CONNECT" | "TRACE" | "PATCH" => {
+                self.not_a_browser()
+            }
             _ => self.reply(ERR_NOTREGISTERED, &[], "Log in first: SASL, or PASS account:password, then NICK and USER"),
         }
     }

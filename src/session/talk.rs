@@ -43,7 +43,11 @@ impl Session {
         }
         let targets: Vec<&str> = targets.split(',').filter(|target| !target.is_empty()).collect();
         if targets.len() > TARGETS_MAX {
-            self.numeric(ERR_TOOMANYTARGETS, &[targets[TARGETS_MAX]], "Too many receivers; nothing was sent to this one");
+            self.numeric(
+                ERR_TOOMANYTARGETS,
+                &[targets[TARGETS_MAX]],
+                "Too many receivers; nothing was sent to this one",
+            );
         }
         let label = self.answer.label.clone();
         let alone = targets.len() == 1;
@@ -89,13 +93,8 @@ impl Session {
             self.pass_to_person(&person, tags);
             return;
         }
-        let intent = Intent::Direct {
-            actor: self.actor(),
-            to: person.who(),
-            speech,
-            text: text.into(),
-            tags: tags.into(),
-        };
+        let intent =
+            Intent::Direct { actor: self.actor(), to: person.who(), speech, text: text.into(), tags: tags.into() };
         if speech == Speech::Privmsg
             && let Some(text) = absence(&person)
         {
@@ -132,8 +131,7 @@ impl Session {
         if pipelined {
             let nonce = self.next_nonce();
             let reply = Reply::Mailbox { mailbox: self.mailbox.clone(), nonce };
-            let pending =
-                Pending { nonce, label: label.map(str::to_owned), command, target: target.into() };
+            let pending = Pending { nonce, label: label.map(str::to_owned), command, target: target.into() };
             if label.is_some() {
                 // The answer is on its way: the echo, the refusal or the acknowledgement carries the label.
                 self.answer.label = None;

@@ -30,7 +30,8 @@ impl Session {
     }
 
     pub(super) fn quit(&mut self, message: &Message<'_>) {
-        let reason = message.param(0).map_or_else(|| "Quit".to_owned(), |text| format!("Quit: {}", super::rooms::cut(text)));
+        let reason =
+            message.param(0).map_or_else(|| "Quit".to_owned(), |text| format!("Quit: {}", super::rooms::cut(text)));
         self.ending = Some(reason.into());
         self.answered = true;
     }

@@ -13,15 +13,15 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("proto", &["event"]),
     ("room", &["event", "proto::modes", "proto::names"]),
     ("store", &["event"]),
-    ("live", &["event"]),
+    ("live", &["event", "room"]),
     ("auth", &["event", "clock", "proto"]),
     ("encode", &["event", "proto", "room"]),
     ("log", &["event", "clock", "room", "store", "live", "proto::modes", "proto::names"]),
     ("net", &["event", "clock", "proto"]),
     ("session", &["event", "clock", "proto", "room", "log", "live", "encode", "auth", "net"]),
     ("client", &["event", "clock", "proto"]),
-    ("config", &["event", "clock", "proto"]),
-    ("logging", &["config"]),
+    ("logging", &[]),
+    ("config", &["event", "clock", "proto", "logging"]),
     ("admin", &["event", "clock", "proto", "store", "log", "auth"]),
 ];
 

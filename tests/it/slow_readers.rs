@@ -140,3 +140,40 @@ async fn a_reader_that_is_dead_is_let_go_in_the_end() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_falls_behind_what_is_kept_in_memory_reads_on_from_the_disk() {
+    let server = Server::configure()
+        .users(["slow1", "slow2", "late"])
+        .set("history.tail_memory", "1MiB")
+        .set("history.replay_lines", 500)
+        .start()
+        .await;
+    let mut speaker = server.login("alice").await;
+    let mut slow = Vec::new();
+    for name in ["slow1", "slow2"] {
+        slow.push(login_over(server.connect_narrow(name).await, name, MODERN).await);
+    }
+    const MANY: usize = 20_000;
+    for n in 0..MANY {
+        speaker.send(format!("PRIVMSG #lobby :{}", line(n))).await;
+        if n % 200 == 0 {
+            speaker.sync().await;
+        }
+    }
+    speaker.sync().await;
+    // Who comes now is shown more of the past than the memory holds, and the live lines after it.
+    let mut late = server.login("late").await;
+    let mut seen: Vec<String> = late.greeting.iter().filter(|l| l.is_speech()).map(|l| l.text().to_owned()).collect();
+    for n in MANY..MANY + 100 {
+        speaker.send(format!("PRIVMSG #lobby :{}", line(n))).await;
+    }
+    speaker.sync().await;
+    seen.extend(late.hears().await);
+    assert!(seen.iter().map(String::as_str).eq((MANY - 500..MANY + 100).map(line).collect::<Vec<_>>()), "late's run");
+    for mut reader in slow {
+        let heard = reader.hears().await;
+        assert_eq!(heard.len(), MANY + 100);
+        assert!(heard.iter().enumerate().all(|(n, text)| *text == line(n)));
+    }
+}

@@ -172,7 +172,7 @@ async fn orders(log: Log, stopping: CancellationToken) {
             () = tokio::time::sleep(ORDERS_EVERY) => {}
             () = stopping.cancelled() => return,
         }
-        let open = match log.readers().read(|reader| reader.open_orders()).await {
+        let open = match log.readers().open_orders().await {
             Ok(open) => open,
             Err(error) => {
                 tracing::warn!(%error, "orders cannot be read");

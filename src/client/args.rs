@@ -58,6 +58,9 @@ pub enum Task {
     Send {
         /// A room ('#ops') or a person
         target: String,
+        /// Enter the room first, if you are not in it
+        #[arg(long)]
+        join: bool,
         /// The text; '-' or nothing: the lines of standard input
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         text: Vec<String>,
@@ -69,6 +72,9 @@ pub enum Task {
         target: String,
         #[arg(hide = true)]
         second: Option<String>,
+        /// Enter the room first, if you are not in it
+        #[arg(long)]
+        join: bool,
         /// How many messages to begin with
         #[arg(long, value_name = "N", default_value_t = 10)]
         last: u32,
@@ -88,6 +94,15 @@ pub enum Task {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Not there yet; without this it would be taken for a host.
+    #[command(hide = true)]
+    Search {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+    /// Not there yet; without this it would be taken for a host.
+    #[command(hide = true)]
+    Passwd,
     /// Forget the pinned certificate of a server, to be asked again
     Forget {
         #[arg(value_name = "HOST[:PORT]")]

@@ -20,11 +20,15 @@ use super::view::Seen;
 
 /// More than this are not kept together in memory.
 const LAST_MAX: u32 = 100_000;
+/// No server shows less than this at joining when there is more.
+const REPLAY_LIKELY: usize = 10;
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 /// What is wanted, and how it is printed.
 pub struct Wanted<'a> {
     pub target: &'a str,
+    /// Enter the room first, if need be.
+    pub join: bool,
     pub last: u32,
     pub format: Format,
     pub zone: Zone,
@@ -37,8 +41,9 @@ pub async fn history<S: AsyncRead + AsyncWrite>(
     out: &mut dyn Write,
     mut note: impl FnMut(&str),
 ) -> Result<(), PipeError> {
-    let lines = last_lines(link, wanted, false).await?;
-    if !link.session.has_chathistory() && lines.len() < wanted.last as usize && !lines.is_empty() {
+    let lines = last_lines(link, wanted).await?;
+    // A handful is all there is; what looks like a full helping may not be.
+    if !link.session.has_chathistory() && lines.len() < wanted.last as usize && lines.len() >= REPLAY_LIKELY {
         note(&format!("these {} messages are what the server shows at joining; it may have more", lines.len()));
     }
     done_if_closed(lines.iter().try_for_each(|said| wanted.print(said, out)).and_then(|()| out.flush()))
@@ -85,7 +90,7 @@ async fn follow<S: AsyncRead + AsyncWrite>(
     first: bool,
 ) -> Result<(), PipeError> {
     let all = Wanted { last: LAST_MAX.min(wanted.last.max(1000)), ..*wanted };
-    let lines = last_lines(link, if first { wanted } else { &all }, true).await?;
+    let lines = last_lines(link, if first { wanted } else { &all }).await?;
     let mut fresh = |said: &Said| said.msgid.as_deref().is_none_or(|id| seen.is_new(id));
     for said in &lines {
         if (fresh(said) || first) && wanted.print(said, out).and_then(|()| out.flush()).is_err() {
@@ -107,7 +112,6 @@ async fn follow<S: AsyncRead + AsyncWrite>(
 async fn last_lines<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
     wanted: &Wanted<'_>,
-    may_join: bool,
 ) -> Result<VecDeque<Said>, PipeError> {
     let most = wanted.last.min(LAST_MAX) as usize;
     let mut seen = Seen::default();
@@ -125,9 +129,9 @@ async fn last_lines<S: AsyncRead + AsyncWrite>(
     };
     settle(link, &mut keep).await?;
     let is_room = link.session.is_room(wanted.target);
-    if may_join {
+    if wanted.join {
         enter(link, wanted.target, &mut keep).await?;
-    } else if is_room && link.session.room(wanted.target).is_none() && !link.session.has_chathistory() {
+    } else if is_room && link.session.room(wanted.target).is_none() {
         return Err(PipeError::NotIn(wanted.target.to_owned()));
     }
     if link.session.has_chathistory() && most > 0 {

@@ -41,11 +41,12 @@ pub enum Heard {
         ticket: u64,
     },
     /// The server refused something: the text that was said with this ticket, or what concerned the room or person
-    /// `about`.
+    /// `about`. `again`: it came too fast, and may be sent again after a pause.
     Refused {
         said: Option<(u64, String)>,
         about: Option<String>,
         why: String,
+        again: bool,
     },
     /// All that was asked before this fence has been answered.
     Fence(u64),

@@ -61,7 +61,7 @@ pub async fn run(dialer: &mut Dialer, logged_in: impl FnOnce()) -> Result<(), Di
 /// Asks on the terminal whether a certificate is the right one.
 pub fn ask_person(place: &str, shown: &Fingerprint, why: &str) -> bool {
     eprintln!("The certificate of {place} is not known here: {why}.");
-    eprintln!("Its SHA-256 fingerprint is\n  {shown}\n  {}", shown.with_colons());
+    eprintln!("Its SHA-256 fingerprint is\n  {}\n  {shown}", shown.with_colons());
     eprintln!("Compare it with what the server printed when it was set up ('chatd cert show' prints it again).");
     loop {
         eprint!("Is it the same? Then it will be remembered. [yes/no] ");
@@ -130,6 +130,10 @@ impl Talk {
                 match &happened.what {
                     What::Join if happened.own => {
                         self.screen.names(std::iter::once(room.to_owned()));
+                        let first = self.view.target().is_empty() || same(room, FIRST_ROOM);
+                        if self.editor.is_none() && first {
+                            self.view.talk_to(room);
+                        }
                         if self.entering.as_ref().is_some_and(|(entering, _)| same(entering, room)) {
                             self.entering = None;
                             self.view.talk_to(room);
@@ -216,6 +220,7 @@ impl Talk {
         for line in text.lines() {
             let Some(command) = command::parse(line) else { continue };
             let target = self.view.target().to_owned();
+            let text = matches!(command, Command::Say(_) | Command::Action(_) | Command::Message { .. });
             match command::perform(command, &target, &mut link.session) {
                 Done::Asked | Done::Said(_) => {}
                 Done::Joining(room) => self.entering = Some((room, Instant::now() + JOIN_PATIENCE)),
@@ -228,7 +233,9 @@ impl Talk {
                 Done::Quit(reason) => return Some(End::Leave(reason)),
                 Done::Not(why) => {
                     self.alarm(&why);
-                    unsent = line.to_owned();
+                    if text {
+                        line.clone_into(&mut unsent);
+                    }
                 }
             }
         }
@@ -253,6 +260,7 @@ impl Talk {
     /// Tries until it works or cannot work. `None`: the person has had enough.
     async fn dial_again(&mut self, dialer: &Dialer) -> Result<Option<TlsLink>, DialError> {
         let mut pause = Duration::from_secs(1);
+        let mut last = String::new();
         loop {
             let (told, mut tells) = tokio::sync::mpsc::channel::<String>(16);
             let this_pause = pause;
@@ -291,7 +299,11 @@ impl Talk {
                 }
                 Err(error) if error.may_pass() => {
                     pause = (pause * 2).min(BACKOFF_MAX);
-                    self.remark(&format!("{error}; next try in {} seconds", pause.as_secs()));
+                    let error = error.to_string();
+                    if error != last {
+                        self.remark(&format!("{error}; trying again, more and more rarely"));
+                        last = error;
+                    }
                 }
                 Err(error) => return Err(error),
             }

@@ -13,6 +13,7 @@ pub mod heard;
 pub mod interactive;
 pub mod link;
 pub mod login;
+pub mod outbox;
 pub mod password;
 pub mod pins;
 pub mod pipe;
@@ -76,7 +77,16 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
     let Cli { place, common, task } = cli;
     match task {
         Some(Task::Forget { place }) => forget(&files, &place),
-        Some(Task::Send { target, text }) => {
+        Some(Task::Search { .. }) => Err(Failure::Failed(
+            "searching is not possible from here yet: who runs the server can ('chatd history ROOM --search TEXT'), \
+             or search in what 'chat history' prints"
+                .to_owned(),
+        )),
+        Some(Task::Passwd) => Err(Failure::Failed(
+            "the password cannot be changed from here yet: ask who runs the server ('chatd user passwd NAME')"
+                .to_owned(),
+        )),
+        Some(Task::Send { target, join, text }) => {
             // With a server before the target, the target stands where the text would begin.
             let mut words = text.into_iter();
             let (place, target) = if looks_like_server(&target) {
@@ -94,24 +104,24 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
             };
             on_runtime(async {
                 let mut link = dialer.dial(|_| {}).await?;
-                let result = pipe::send(&mut link, &target, lines, complain).await;
+                let result = pipe::send(&mut link, &target, join, lines, complain).await;
                 farewell(link, result).await
             })
         }
         Some(Task::History { target, second, last, format }) => {
             let (place, target) = server_and_target(place, target, second)?;
             let dialer = dialer(&files, &common, place, 0)?;
-            let wanted = Wanted { target: &target, last, format, zone: Zone::Local };
+            let wanted = Wanted { target: &target, join: false, last, format, zone: Zone::Local };
             on_runtime(async {
                 let mut link = dialer.dial(|_| {}).await?;
                 let result = fetch::history(&mut link, &wanted, &mut io::stdout().lock(), complain).await;
                 farewell(link, result).await
             })
         }
-        Some(Task::Tail { target, second, last, format }) => {
+        Some(Task::Tail { target, second, join, last, format }) => {
             let (place, target) = server_and_target(place, target, second)?;
             let dialer = dialer(&files, &common, place, 0)?;
-            let wanted = Wanted { target: &target, last, format, zone: Zone::Local };
+            let wanted = Wanted { target: &target, join, last, format, zone: Zone::Local };
             on_runtime(async {
                 let mut out = io::stdout();
                 tokio::select! {

@@ -4,23 +4,18 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read, Write};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
 
 use super::command::{self, Command, Done};
 use super::heard::{Heard, Speech, What};
 use super::interactive::FIRST_ROOM;
 use super::link::{Link, Lost};
+use super::outbox::{News, Outbox, PATIENCE};
 use super::show::{Zone, plain};
 use super::text::same;
 
-/// Texts under way at one time: enough to be quick, few enough not to run into a server's limits.
-const WINDOW: usize = 16;
-/// A server that lets a text wait for longer has lost it.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest piece of a line taken from standard input at once.
 const LINE_MAX: u64 = 32 * 1024;
 
@@ -36,7 +31,7 @@ pub enum PipeError {
     Refused(usize),
     #[error("the server did not confirm {0} of the texts within {limit} seconds", limit = PATIENCE.as_secs())]
     Slow(usize),
-    #[error("you are not in {0}: enter it first (on a terminal: chat, then /join {0})")]
+    #[error("you are not in {0}: enter it first (on a terminal: chat, then /join {0}; for send and tail: --join)")]
     NotIn(String),
     #[error("cannot write: {0}")]
     Output(io::Error),
@@ -80,43 +75,41 @@ impl Lines {
     }
 }
 
-/// Sends each line to `target` as it is. Done when the server has stored them all.
+/// Sends each line to `target` as it is. Done when the server has stored them all. `join`: enter the room first if
+/// need be; not without being asked, as that could make a room of a slip of the pen.
 pub async fn send<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
     target: &str,
+    join: bool,
     mut lines: Lines,
     mut complain: impl FnMut(&str),
 ) -> Result<(), PipeError> {
     settle(link, |_| {}).await?;
+    if !join && link.session.is_room(target) && link.session.room(target).is_none() {
+        return Err(PipeError::NotIn(target.to_owned()));
+    }
     let target = enter(link, target, |_| {}).await?;
+    let mut outbox = Outbox::new();
     let (mut more, mut refused) = (true, 0);
-    let mut deadline = Instant::now() + PATIENCE;
-    while more || link.session.unconfirmed().len() > 0 {
-        let under_way = link.session.unconfirmed().len();
+    while more || !outbox.is_idle() {
         tokio::select! {
-            heard = next(link) => match heard? {
-                Heard::Stored { .. } => deadline = Instant::now() + PATIENCE,
-                Heard::Refused { said: Some((_, text)), why, .. } => {
-                    deadline = Instant::now() + PATIENCE;
+            heard = next(link) => {
+                let heard = heard?;
+                if let News::Refused { text, why } = outbox.hear(&heard, &mut link.session) {
                     refused += 1;
                     complain(&format!("not sent ({why}): {text}"));
+                } else if let Heard::Refused { said: None, why, .. } = heard {
+                    complain(&why);
                 }
-                Heard::Refused { why, .. } => complain(&why),
-                _ => {}
-            },
-            line = lines.next(), if more && under_way < WINDOW => match line {
-                Some(line) => {
-                    if under_way == 0 {
-                        deadline = Instant::now() + PATIENCE;
-                    }
-                    if !line.trim().is_empty() && link.session.say(&target, Speech::Message, &line).is_none() {
-                        refused += 1;
-                        complain(&format!("not sent: {}", super::text::clean(&line)));
-                    }
-                }
+            }
+            line = lines.next(), if more && outbox.is_idle() => match line {
+                Some(line) => outbox.push(&mut link.session, &target, Speech::Message, &line),
                 None => more = false,
             },
-            () = sleep_until(deadline), if under_way > 0 => return Err(PipeError::Slow(under_way)),
+            waited = outbox.wait() => match waited {
+                Ok(()) => outbox.pump(&mut link.session),
+                Err(_) => return Err(PipeError::Slow(outbox.open())),
+            },
         }
     }
     if refused == 0 { Ok(()) } else { Err(PipeError::Refused(refused)) }
@@ -145,31 +138,27 @@ pub async fn talk<S: AsyncRead + AsyncWrite>(
     let first = first.unwrap_or(FIRST_ROOM).to_owned();
     let mut target = enter(link, &first, |heard| _ = print(heard)).await?;
 
+    let mut outbox = Outbox::new();
     let (mut more, mut refused) = (true, 0);
     // The answers to what was asked last come before this fence.
-    let mut last = None;
+    let mut fence = None;
     let mut asked = false;
-    let mut deadline = Instant::now() + PATIENCE;
-    while more || last.is_some() || link.session.unconfirmed().len() > 0 {
-        let under_way = link.session.unconfirmed().len();
-        let waiting = under_way > 0 || last.is_some();
+    while more || fence.is_some() || !outbox.is_idle() {
         tokio::select! {
             heard = next(link) => {
                 let heard = heard?;
                 if !print(&heard) {
                     break;
                 }
+                if let News::Refused { text, why } = outbox.hear(&heard, &mut link.session) {
+                    refused += 1;
+                    complain(&format!("not sent ({why}): {text}"));
+                }
                 match heard {
-                    Heard::Stored { .. } => deadline = Instant::now() + PATIENCE,
-                    Heard::Fence(id) if last == Some(id) => last = None,
-                    Heard::Refused { said, about, why } => {
-                        deadline = Instant::now() + PATIENCE;
+                    Heard::Fence(id) if fence == Some(id) => fence = None,
+                    Heard::Refused { said: None, about, why, .. } => {
                         refused += 1;
-                        complain(&match (said, about) {
-                            (Some((_, text)), _) => format!("not sent ({why}): {text}"),
-                            (None, Some(about)) => format!("{about}: {why}"),
-                            (None, None) => why,
-                        });
+                        complain(&about.map_or(why.clone(), |about| format!("{about}: {why}")));
                     }
                     Heard::Info(text) if asked => complain(&text),
                     Heard::Topic { room, text } if asked => complain(&format!("topic of {room}: {text}")),
@@ -177,45 +166,50 @@ pub async fn talk<S: AsyncRead + AsyncWrite>(
                     _ => {}
                 }
             }
-            line = lines.next(), if more && last.is_none() && under_way < WINDOW => {
+            line = lines.next(), if more && fence.is_none() && outbox.is_idle() => {
                 let Some(line) = line else {
                     more = false;
-                    last = Some(link.session.fence());
-                    deadline = Instant::now() + PATIENCE;
                     continue;
                 };
-                let command = match command::parse(&line) {
-                    None => continue,
-                    Some(Command::Unknown(_) | Command::Usage(_)) => Command::Say(line),
-                    Some(command) => command,
-                };
-                if !waiting {
-                    deadline = Instant::now() + PATIENCE;
-                }
-                match command::perform(command, &target, &mut link.session) {
-                    Done::Said(_) => {}
-                    Done::Asked | Done::Names => {
-                        asked = true;
-                        last = Some(link.session.fence());
+                let session = &mut link.session;
+                match command::parse(&line) {
+                    None => {}
+                    Some(Command::Unknown(_) | Command::Usage(_)) => {
+                        outbox.push(session, &target, Speech::Message, &line);
                     }
-                    Done::Joining(room) => match entered(link, &room, |heard| _ = print(heard)).await {
-                        Ok(room) => target = room,
-                        Err(error @ PipeError::Join { .. }) => {
-                            refused += 1;
-                            complain(&error.to_string());
+                    Some(Command::Say(text)) => outbox.push(session, &target, Speech::Message, &text),
+                    Some(Command::Action(text)) => outbox.push(session, &target, Speech::Action, &text),
+                    Some(Command::Message { target, text }) => {
+                        outbox.push(session, &target, Speech::Message, &text);
+                    }
+                    Some(command) => match command::perform(command, &target, session) {
+                        Done::Said(_) => {}
+                        Done::Asked | Done::Names => {
+                            asked = true;
+                            fence = Some(session.fence());
                         }
-                        Err(error) => return Err(error),
+                        Done::Joining(room) => match entered(link, &room, |heard| _ = print(heard)).await {
+                            Ok(room) => target = room,
+                            Err(error @ PipeError::Join { .. }) => {
+                                refused += 1;
+                                complain(&error.to_string());
+                            }
+                            Err(error) => return Err(error),
+                        },
+                        Done::Target(new) => target = new,
+                        Done::Show(lines) => lines.iter().for_each(|line| complain(line)),
+                        Done::Quit(_) => more = false,
+                        Done::Not(why) => {
+                            refused += 1;
+                            complain(&why);
+                        }
                     },
-                    Done::Target(new) => target = new,
-                    Done::Show(lines) => lines.iter().for_each(|line| complain(line)),
-                    Done::Quit(_) => more = false,
-                    Done::Not(why) => {
-                        refused += 1;
-                        complain(&why);
-                    }
                 }
             }
-            () = sleep_until(deadline), if waiting => return Err(PipeError::Slow(under_way)),
+            waited = outbox.wait() => match waited {
+                Ok(()) => outbox.pump(&mut link.session),
+                Err(_) => return Err(PipeError::Slow(outbox.open())),
+            },
         }
     }
     match problem {
@@ -282,7 +276,7 @@ async fn entered<S: AsyncRead + AsyncWrite>(
                 let room = link.session.room(target).map(str::to_owned);
                 return room.ok_or(PipeError::Join { room: target.to_owned(), why });
             }
-            Heard::Refused { said: None, about, why: reason }
+            Heard::Refused { said: None, about, why: reason, .. }
                 if about.as_deref().is_none_or(|about| same(about, target)) =>
             {
                 why = reason;

@@ -159,11 +159,15 @@ impl Session {
         self.caps.has("draft/chathistory") && self.caps.has("batch")
     }
 
+    /// The messages that it takes to say a text.
+    pub fn pieces(&self, target: &str, speech: Speech, text: &str) -> Vec<String> {
+        split(text, self.room_for_text(target, speech)).into_iter().map(str::to_owned).collect()
+    }
+
     /// Sends a text, cut into as many messages as it takes, and gives a ticket for each. `None`: too much is under way,
     /// or the text is empty.
     pub fn say(&mut self, target: &str, speech: Speech, text: &str) -> Option<Vec<u64>> {
-        let pieces: Vec<String> =
-            split(text, self.room_for_text(target, speech)).into_iter().map(str::to_owned).collect();
+        let pieces = self.pieces(target, speech, text);
         if pieces.is_empty() || (!self.pending.is_empty() && self.pending.len() + pieces.len() > PENDING_MAX) {
             return None;
         }
@@ -277,7 +281,8 @@ impl Session {
             "FAIL" => {
                 let about = (message.params.len() > 3).then(|| clean(message.params[2]));
                 let why = clean(message.params.last().copied().unwrap_or_default());
-                self.refused(frame.label, about, why);
+                let again = message.param(1).is_some_and(|code| code == "RATE_LIMITED");
+                self.refused(frame.label, about, why, again);
             }
             "WARN" | "NOTE" => {
                 self.heard.push_back(Heard::Info(clean(message.params.last().copied().unwrap_or_default())));
@@ -359,7 +364,7 @@ impl Session {
         }
     }
 
-    fn refused(&mut self, label: Option<u64>, about: Option<String>, why: String) {
+    fn refused(&mut self, label: Option<u64>, about: Option<String>, why: String, again: bool) {
         let labels = self.labels();
         let at = match (label, &about) {
             (Some(label), _) => self.pending.iter().position(|p| p.ticket == label),
@@ -367,7 +372,7 @@ impl Session {
             _ => None,
         };
         let said = at.and_then(|at| self.pending.remove(at)).map(|p| (p.ticket, clean(&p.text)));
-        self.heard.push_back(Heard::Refused { said, about, why });
+        self.heard.push_back(Heard::Refused { said, about, why, again });
     }
 
     fn happened(&mut self, message: &Message, frame: &Frame, who: String) {
@@ -516,11 +521,16 @@ impl Session {
                 let realname = realname.split_once(' ').map_or("", |(_, name)| name);
                 self.heard.push_back(Heard::Info(format!("{}  {}  {realname}", param(5), param(1))));
             }
-            "301" => self.heard.push_back(Heard::Info(format!("{} is away: {}", param(1), param(2)))),
+            "301" => {
+                let away = param(2);
+                // What a server says of the absent reads as a sentence; what they left themselves does not.
+                let verb = if away.starts_with("is ") { " " } else { " is away: " };
+                self.heard.push_back(Heard::Info(format!("{}{verb}{away}", param(1))));
+            }
             _ if numeric.starts_with(['4', '5']) || matches!(numeric, "902" | "904" | "905" | "906") => {
                 let about = (message.params.len() > 2).then(|| param(1));
                 let why = if message.params.len() > 2 { param(message.params.len() - 1) } else { rest(1) };
-                self.refused(frame.label, about, why);
+                self.refused(frame.label, about, why, false);
             }
             _ => self.heard.push_back(Heard::Info(rest(1))),
         }

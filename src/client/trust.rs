@@ -17,6 +17,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::pins::{Fingerprint, Pin};
+use super::text::clean;
 
 /// Whom to believe.
 #[derive(Debug, Clone)]
@@ -176,13 +177,19 @@ impl ServerCertVerifier for Checker {
 fn in_words(error: &TlsError) -> String {
     let TlsError::InvalidCertificate(error) = error else { return error.to_string() };
     match error {
-        CertificateError::UnknownIssuer => "nobody this computer trusts has signed it (it may be self-signed)".into(),
+        // The other three: somebody trusted has the same name, but it was not them.
+        CertificateError::UnknownIssuer
+        | CertificateError::BadSignature
+        | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "nobody this computer trusts has signed it (it may be self-signed)".into()
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".into(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".into(),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "it is for another host name".into()
         }
         CertificateError::Revoked => "it has been revoked".into(),
-        other => super::text::clean(&other.to_string()),
+        other => clean(&other.to_string()),
     }
 }

@@ -14,8 +14,6 @@ use super::tail::{Entry, Page, Room, Snapshot};
 /// Entries looked at ahead, at most.
 const WINDOW: usize = 64;
 
-pub type CursorError = StoreError;
-
 pub struct Cursor {
     pub room: Arc<Room>,
     bell: Arc<Bell>,
@@ -55,21 +53,15 @@ impl Cursor {
     }
 
     /// Fetches from the store what [`Cursor::peek`] could not see.
-    pub async fn fetch(&mut self, readers: &Readers) -> Result<(), CursorError> {
+    pub async fn fetch(&mut self, readers: &Readers) -> Result<(), StoreError> {
         let Page::Below(first) = self.room.read(self.next, 1) else { return Ok(()) };
-        let (room, from) = (self.room.id, self.next);
-        let limit = WINDOW.min((first - from) as usize);
-        let rows = readers.read(move |reader| reader.read(room, from, limit)).await?;
+        let limit = WINDOW.min((first - self.next) as usize);
+        let rows = readers.range(self.room.id, self.next, limit).await?;
         // Retention may have taken places out of the middle; what the tail has is read from the tail.
         self.next = first;
-        for (seq, event) in rows {
-            if seq < first {
-                self.ahead.push_back(Entry::new(event));
-                self.next = seq + 1;
-            }
-        }
-        if self.ahead.is_empty() {
-            self.next = first;
+        for (seq, entry) in rows.into_iter().filter(|(seq, _)| *seq < first) {
+            self.ahead.push_back(entry);
+            self.next = seq + 1;
         }
         Ok(())
     }

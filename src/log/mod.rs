@@ -12,10 +12,13 @@ mod world;
 mod writer;
 
 pub use self::core::{Commit, Core, Effect, Growth, Settings};
-pub use cursor::{Cursor, CursorError};
+pub use cursor::Cursor;
 pub use directory::Directory;
 pub use orders::{HashText, Order, OrderResult};
 pub use readers::Readers;
 pub use tail::{ENCODINGS, Entry, Page, Room, Snapshot, TailBudget};
 pub use world::Intent;
 pub use writer::{Log, LogClosed, Reply, Running};
+
+// What a reader of the log has to know of the store below it, so that nobody above knows the store itself.
+pub use crate::store::{AccountRow as Account, StoreError};

@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use crate::store::{Reader, StoreError};
+use crate::event::{EventId, RoomId, Seq};
+use crate::store::{AccountRow, Kinds, Reader, StoreError};
+
+use super::tail::Entry;
 
 #[derive(Clone)]
 pub struct Readers {
@@ -29,8 +32,61 @@ impl Readers {
         Ok(Readers { inner: Arc::new(inner) })
     }
 
+    /// At most `limit` entries of a room from place `from` on.
+    pub async fn range(&self, room: RoomId, from: Seq, limit: usize) -> Result<Vec<(Seq, Arc<Entry>)>, StoreError> {
+        let rows = self.read(move |reader| reader.read(room, from, limit)).await?;
+        Ok(rows.into_iter().map(|(seq, event)| (seq, Entry::new(event))).collect())
+    }
+
+    /// The newest `limit` lines that people said before place `before`, oldest first.
+    pub async fn spoken_before(&self, room: RoomId, before: Seq, limit: usize) -> Result<Vec<Arc<Entry>>, StoreError> {
+        let rows = self.read(move |reader| reader.read_back(room, before, limit, Kinds::Spoken)).await?;
+        Ok(rows.into_iter().map(|(_, event)| Entry::new(event)).collect())
+    }
+
+    /// The place of the first entry of a room after this event.
+    pub async fn place_after(&self, room: RoomId, event: EventId) -> Result<Seq, StoreError> {
+        self.read(move |reader| reader.seq_after_event(room, event)).await
+    }
+
+    /// What was said in each of these rooms after `seen`, up to the given places: the newest `limit` lines of each,
+    /// rooms without news left out, the room with the newest line last.
+    pub async fn missed(
+        &self,
+        rooms: Vec<(RoomId, Seq)>,
+        seen: EventId,
+        limit: usize,
+    ) -> Result<Vec<Vec<Arc<Entry>>>, StoreError> {
+        let mut missed = self
+            .read(move |reader| {
+                let mut missed = Vec::new();
+                for (room, head) in rooms {
+                    let mut events = reader.read_back(room, head + 1, limit, Kinds::Spoken)?;
+                    events.retain(|(_, event)| event.id > seen);
+                    if !events.is_empty() {
+                        missed.push(events);
+                    }
+                }
+                Ok(missed)
+            })
+            .await?;
+        missed.sort_by_key(|events| events.last().map(|(_, event)| event.id));
+        let entries = |events: Vec<(Seq, _)>| events.into_iter().map(|(_, event)| Entry::new(event)).collect();
+        Ok(missed.into_iter().map(entries).collect())
+    }
+
+    /// The account of this name (its comparison form), removed ones too.
+    pub async fn account(&self, key: String) -> Result<Option<AccountRow>, StoreError> {
+        self.read(move |reader| reader.account_by_key(&key)).await
+    }
+
+    /// What administrators have ordered and nobody has answered.
+    pub async fn open_orders(&self) -> Result<Vec<(i64, String)>, StoreError> {
+        self.read(|reader| reader.open_orders()).await
+    }
+
     /// Runs `work` with a connection, away from the async threads.
-    pub async fn read<T: Send + 'static>(
+    async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {

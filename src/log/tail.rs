@@ -18,10 +18,12 @@ const BYTES_MAX: usize = 1024 * 1024;
 /// How many ways there are to encode one entry: one for each set of capabilities that matters to it.
 pub const ENCODINGS: usize = 16;
 
+type Encoding = OnceLock<Box<[u8]>>;
+
 /// An event in a log, with its encodings, each made by the first reader who needs it.
 pub struct Entry {
     pub event: Event,
-    encodings: OnceLock<Box<[OnceLock<Box<[u8]>>; ENCODINGS]>>,
+    encodings: OnceLock<Box<[Encoding; ENCODINGS]>>,
 }
 
 impl Entry {

@@ -64,7 +64,8 @@ impl<'a> Message<'a> {
             return Err(if nothing { ParseError::Empty } else { ParseError::NoCommand });
         }
         let letters = command.bytes().all(|b| b.is_ascii_alphabetic());
-        if !letters && !(command.len() == 3 && command.bytes().all(|b| b.is_ascii_digit())) {
+        let number = command.len() == 3 && command.bytes().all(|b| b.is_ascii_digit());
+        if !letters && !number {
             return Err(ParseError::Command);
         }
         let mut params = SmallVec::new();

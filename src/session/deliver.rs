@@ -7,17 +7,19 @@ use bytes::BytesMut;
 
 use crate::encode::{self, View};
 use crate::event::{Body, Event, EventId, Kind, Note, NoteBody, RoomId, RoomKind, Seq};
-use crate::log::{Cursor, Entry, Page, Room, Snapshot};
+use crate::log::{Cursor, Entry, Page, Room, Snapshot, StoreError};
 use crate::proto::caps::Cap;
 use crate::proto::line::Line;
 use crate::proto::numerics::*;
-use crate::store::{Kinds, StoreError};
 
 use super::Session;
 use super::reply::{Mark, splice};
 
 /// So many bytes are gathered before they are written; then the rest waits in the log.
 pub(super) const OUT_HIGH: usize = 16 * 1024;
+
+/// Lines told as news when a room is entered, at most: so much does not happen between a command and its answer.
+const NEWS_MAX: usize = 1000;
 
 /// From where on a room that is entered is told as news.
 #[derive(Clone, Copy)]
@@ -217,22 +219,8 @@ impl Session {
         }
         let (me, seen, most) = (self.person.id, self.person.seen(), self.settings.replay_lines);
         let echo = self.caps().contains(Cap::EchoMessage);
-        let missed = self.ctx.log.readers().read(move |reader| {
-            let mut missed = Vec::new();
-            for (room, head) in rooms {
-                let mut events = reader.read_back(room, head + 1, most, Kinds::Spoken)?;
-                events.retain(|(_, event)| event.id > seen);
-                events.retain(|(_, event)| echo || event.actor.as_ref().is_none_or(|who| who.id != me));
-                if !events.is_empty() {
-                    missed.push(events);
-                }
-            }
-            Ok(missed)
-        });
-        let mut missed = missed.await?;
-        missed.sort_by_key(|events| events.last().map(|(_, event)| event.id));
-        for events in missed {
-            let entries: Vec<Arc<Entry>> = events.into_iter().map(|(_, event)| Entry::new(event)).collect();
+        for mut entries in self.ctx.log.readers().missed(rooms, seen, most).await? {
+            entries.retain(|entry| echo || entry.event.actor.as_ref().is_none_or(|who| who.id != me));
             let peer = entries.iter().find_map(|entry| peer_of(&entry.event, me));
             self.replay(&peer.unwrap_or_else(|| self.person.nick.clone()), &entries);
         }
@@ -253,13 +241,10 @@ impl Session {
         since: Since,
     ) -> Result<Vec<Arc<Entry>>, StoreError> {
         let first = match (since, room.kind) {
-            (Since::Event(event), _) => {
-                let id = room.id;
-                match room.after(event) {
-                    Some(seq) => seq,
-                    None => self.ctx.log.readers().read(move |reader| reader.seq_after_event(id, event)).await?,
-                }
-            }
+            (Since::Event(event), _) => match room.after(event) {
+                Some(seq) => seq,
+                None => self.ctx.log.readers().place_after(room.id, event).await?,
+            },
             (Since::Membership, RoomKind::Direct) => 1,
             (Since::Membership, RoomKind::Channel) => {
                 snapshot.state.member(self.person.id).map_or(snapshot.head, |member| member.joined) + 1
@@ -272,9 +257,9 @@ impl Session {
             Page::Entries(entries) => entries,
             Page::End => Vec::new(),
             Page::Below(_) => {
-                let (id, limit) = (room.id, ((snapshot.head + 1 - first) as usize).min(1000));
-                let rows = self.ctx.log.readers().read(move |reader| reader.read(id, first, limit)).await?;
-                rows.into_iter().map(|(_, event)| Entry::new(event)).collect()
+                let limit = ((snapshot.head + 1 - first) as usize).min(NEWS_MAX);
+                let rows = self.ctx.log.readers().range(room.id, first, limit).await?;
+                rows.into_iter().map(|(_, entry)| entry).collect()
             }
         };
         entries.retain(|entry| matches!(entry.event.body, Body::Said { .. }));
@@ -286,10 +271,7 @@ impl Session {
         if let Some(recent) = room.recent_spoken(head, wanted) {
             return Ok(recent);
         }
-        let id = room.id;
-        let rows =
-            self.ctx.log.readers().read(move |reader| reader.read_back(id, head + 1, wanted, Kinds::Spoken)).await?;
-        Ok(rows.into_iter().map(|(_, event)| Entry::new(event)).collect())
+        self.ctx.log.readers().spoken_before(room.id, head + 1, wanted).await
     }
 
     fn tell_room(&mut self, snapshot: &Snapshot) {

@@ -29,14 +29,13 @@ use crate::auth::Logins;
 use crate::clock::Clock;
 use crate::event::{EventId, Millis, RoomId};
 use crate::live::{Mailbox, Person};
-use crate::log::{Cursor, Intent, Log, Reply};
+use crate::log::{Cursor, Intent, Log, Reply, StoreError};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
 use crate::net::limits::{LoginThrottle, Rate, TokenBucket};
 use crate::proto::caps::{CapSet, Negotiation};
 use crate::proto::line::{Line, Message};
 use crate::room::Actor;
-use crate::store::StoreError;
 
 use commands::{Cost, Row};
 use reply::{Answer, Mine};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::auth::{Secret, Verdict};
-use crate::log::Intent;
+use crate::log::{Account, Intent};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
 use crate::proto::caps::Negotiation;
@@ -16,7 +16,6 @@ use crate::proto::line::{Line, Message};
 use crate::proto::names::AccountName;
 use crate::proto::numerics::*;
 use crate::proto::sasl::{Chunks, Plain, SaslError};
-use crate::store::AccountRow;
 
 use super::people::REALNAME_MAX;
 use super::rooms::clean;
@@ -45,7 +44,7 @@ struct Registration<'a> {
 
 /// An account whose password was right.
 struct Login {
-    row: AccountRow,
+    row: Account,
     hash: Arc<str>,
     rehashed: Option<Arc<str>>,
 }
@@ -289,7 +288,7 @@ impl Registration<'_> {
         let row = match key {
             None => None,
             Some(key) => {
-                let found = self.ctx.log.readers().read(move |reader| reader.account_by_key(&key)).await;
+                let found = self.ctx.log.readers().account(key).await;
                 found.map_err(|error| {
                     tracing::error!(%error, "accounts cannot be read");
                     "the server cannot read its accounts; try again in a moment".to_owned()

@@ -20,8 +20,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("net", &["event", "clock", "proto"]),
     ("session", &["event", "clock", "proto", "room", "log", "live", "encode", "auth", "net"]),
     ("client", &["event", "clock", "proto"]),
-    ("logging", &[]),
     ("config", &["event", "clock", "proto", "logging"]),
+    ("logging", &[]),
     ("admin", &["event", "clock", "proto", "store", "log", "auth"]),
 ];
 

@@ -134,6 +134,7 @@ fn a_labelled_refusal_finds_its_text() {
         said: Some((ticket, text.into())),
         about: Some("#ops".into()),
         why: why.into(),
+        again: false,
     };
     let wanted = [refused(two, "two", "the disk is full"), refused(one, "one", "Cannot send to channel")];
     assert_eq!(d.heard(), wanted);

@@ -19,13 +19,13 @@ fn lines(texts: &[&str]) -> Lines {
 #[tokio::test]
 async fn send_is_done_when_the_last_echo_has_come() {
     let (mut link, mut server) = pair();
-    let client = async { send(&mut link, "#ops", lines(&["one", "", "/two"]), |_| {}).await };
+    let client = async { send(&mut link, "#ops", false, lines(&["one", "", "/two"]), |_| {}).await };
     tokio::pin!(client);
     let script = async {
         server.let_in(CAPS, OPS).await;
         let one = server.expect("PRIVMSG #ops :one").await;
-        let two = server.expect("PRIVMSG #ops :/two").await;
         server.send(&format!("@label={} :alice!a@h PRIVMSG #ops :one", label(&one))).await;
+        let two = server.expect("PRIVMSG #ops :/two").await;
         (server, label(&two).to_owned())
     };
     let (mut server, two) = tokio::select! {
@@ -42,7 +42,7 @@ async fn send_tells_what_was_refused() {
     let (mut link, mut server) = pair();
     let mut complaints = Vec::new();
     let complain = |text: &str| complaints.push(text.to_owned());
-    let client = send(&mut link, "#ops", lines(&["hello"]), complain);
+    let client = send(&mut link, "#ops", false, lines(&["hello"]), complain);
     let script = async {
         server.let_in(CAPS, OPS).await;
         let line = server.expect("PRIVMSG #ops").await;
@@ -54,9 +54,26 @@ async fn send_tells_what_was_refused() {
 }
 
 #[tokio::test]
+async fn what_came_too_fast_is_sent_again_in_order() {
+    let (mut link, mut server) = pair();
+    let client = send(&mut link, "#ops", false, lines(&["one", "two"]), |why| panic!("{why}"));
+    let script = async {
+        server.let_in(CAPS, OPS).await;
+        let one = server.expect("PRIVMSG #ops :one").await;
+        server.send(&format!("@label={} :s FAIL PRIVMSG RATE_LIMITED #ops :too fast", label(&one))).await;
+        for text in ["one", "two"] {
+            let line = server.expect(&format!("PRIVMSG #ops :{text}")).await;
+            server.send(&format!("@label={} :alice!a@h PRIVMSG #ops :{text}", label(&line))).await;
+        }
+    };
+    let (result, ()) = tokio::join!(client, script);
+    result.unwrap();
+}
+
+#[tokio::test]
 async fn send_says_what_was_not_confirmed_when_the_connection_ends() {
     let (mut link, mut server) = pair();
-    let client = send(&mut link, "#ops", lines(&["hello"]), |_| {});
+    let client = send(&mut link, "#ops", false, lines(&["hello"]), |_| {});
     let script = async move {
         server.let_in(CAPS, OPS).await;
         server.expect("PRIVMSG #ops").await;
@@ -66,9 +83,14 @@ async fn send_says_what_was_not_confirmed_when_the_connection_ends() {
 }
 
 #[tokio::test]
-async fn send_enters_the_room_first_or_says_why_not() {
+async fn send_enters_a_room_only_when_told_to() {
     let (mut link, mut server) = pair();
-    let client = send(&mut link, "#ops", lines(&["hello"]), |_| {});
+    let client = send(&mut link, "#ops", false, lines(&["hello"]), |_| {});
+    let (result, ()) = tokio::join!(client, server.let_in(CAPS, ""));
+    assert!(matches!(result, Err(PipeError::NotIn(room)) if room == "#ops"));
+
+    let (mut link, mut server) = pair();
+    let client = send(&mut link, "#ops", true, lines(&["hello"]), |_| {});
     let script = async {
         server.let_in(CAPS, "").await;
         server.expect("JOIN :#ops").await;
@@ -92,24 +114,23 @@ async fn a_pipe_ends_when_all_is_stored_and_prints_what_it_hears() {
             @batch=1;time=2026-11-22T08:00:00.000Z;msgid=k0 :bob!b@h PRIVMSG #ops :earlier\n:s BATCH -1";
         server.let_in(CAPS, &format!("{OPS}\n{replay}")).await;
         let one = server.expect("PRIVMSG #ops :hello").await;
-        let two = server.expect("PRIVMSG #ops :/usr/bin is no command").await;
-        server.expect("JOIN :#other").await;
         server.send(&format!("@{time};label={} :alice!a@h PRIVMSG #ops :hello", label(&one))).await;
+        server.send(&format!("@{time} :bob!b@h PRIVMSG #ops :\x1b[31mred\u{202e}\x07")).await;
+        let two = server.expect("PRIVMSG #ops :/usr/bin is no command").await;
+        server.send(&format!("@{time};label={} :alice!a@h PRIVMSG #ops :/usr/bin is no command", label(&two))).await;
+        server.expect("JOIN :#other").await;
         server.send(":alice!a@h JOIN #other alice :Alice").await;
         server.fence().await;
         let three = server.expect("PRIVMSG #other :there").await;
-        server.fence().await;
         server.send(&format!("@{time};label={} :alice!a@h PRIVMSG #other :there", label(&three))).await;
-        server.send(&format!("@{time} :bob!b@h PRIVMSG #ops :\x1b[31mred\u{202e}\x07")).await;
-        server.send(&format!("@{time};label={} :alice!a@h PRIVMSG #ops :/usr/bin is no command", label(&two))).await;
     };
     let (result, ()) = tokio::join!(client, script);
     result.unwrap();
     let wanted = "2026-11-22 08:00:00 #ops <bob> earlier\n\
         2026-11-23 12:01:05 #ops <alice> hello\n\
-        2026-11-23 12:01:05 #other <alice> there\n\
         2026-11-23 12:01:05 #ops <bob> red\n\
-        2026-11-23 12:01:05 #ops <alice> /usr/bin is no command\n";
+        2026-11-23 12:01:05 #ops <alice> /usr/bin is no command\n\
+        2026-11-23 12:01:05 #other <alice> there\n";
     assert_eq!(String::from_utf8(out).unwrap(), wanted);
     assert!(complaints.is_empty(), "{complaints:?}");
 }
@@ -118,7 +139,7 @@ async fn a_pipe_ends_when_all_is_stored_and_prints_what_it_hears() {
 async fn history_is_the_end_of_the_replay() {
     let (mut link, mut server) = pair();
     let (mut out, mut notes) = (Vec::new(), Vec::new());
-    let wanted = Wanted { target: "#OPS", last: 2, format: Format::Text, zone: Zone::Utc };
+    let wanted = Wanted { target: "#OPS", join: false, last: 2, format: Format::Text, zone: Zone::Utc };
     let note = |text: &str| notes.push(text.to_owned());
     let client = history(&mut link, &wanted, &mut out, note);
     let script = async {
@@ -139,7 +160,7 @@ async fn history_is_the_end_of_the_replay() {
 async fn history_is_fetched_page_by_page_where_it_can_be_asked_for() {
     let (mut link, mut server) = pair();
     let mut out = Vec::new();
-    let wanted = Wanted { target: "#ops", last: 3, format: Format::Json, zone: Zone::Utc };
+    let wanted = Wanted { target: "#ops", join: false, last: 3, format: Format::Json, zone: Zone::Utc };
     let client = history(&mut link, &wanted, &mut out, |_| {});
     let page = |ids: &[&str]| {
         let line =
@@ -147,7 +168,9 @@ async fn history_is_fetched_page_by_page_where_it_can_be_asked_for() {
         format!(":s BATCH +1 chathistory #ops\n{}:s BATCH -1", ids.iter().map(line).collect::<String>())
     };
     let script = async {
-        server.let_in(&format!("{CAPS} draft/chathistory"), ":s 005 alice CHATHISTORY=2 :are supported").await;
+        server
+            .let_in(&format!("{CAPS} draft/chathistory"), &format!("{OPS}\n:s 005 alice CHATHISTORY=2 :are supported"))
+            .await;
         server.expect("CHATHISTORY LATEST #ops * 2").await;
         server.send(&page(&["k3", "k4"])).await;
         server.fence().await;
@@ -165,7 +188,7 @@ async fn history_is_fetched_page_by_page_where_it_can_be_asked_for() {
 #[tokio::test]
 async fn history_of_a_room_one_is_not_in_says_so() {
     let (mut link, mut server) = pair();
-    let wanted = Wanted { target: "#ops", last: 3, format: Format::Text, zone: Zone::Utc };
+    let wanted = Wanted { target: "#ops", join: false, last: 3, format: Format::Text, zone: Zone::Utc };
     let mut out = Vec::new();
     let (result, ()) = tokio::join!(history(&mut link, &wanted, &mut out, |_| {}), server.let_in(CAPS, ""));
     assert!(matches!(result, Err(PipeError::NotIn(room)) if room == "#ops"));

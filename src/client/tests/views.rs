@@ -87,7 +87,7 @@ fn other_rooms_and_people_are_named() {
         happened(None, "bob", What::Quit { reason: String::new() }),
         happened(Some("#ops"), "alice", What::Join),
         happened(Some("#ops"), "bob", What::Kick { target: "alice".into(), reason: "rude".into() }),
-        Heard::Refused { said: Some((1, "lost words".into())), about: None, why: "disk full".into() },
+        Heard::Refused { said: Some((1, "lost words".into())), about: None, why: "disk full".into(), again: false },
     ];
     assert_eq!(
         shown(&mut view, &lines),

@@ -194,8 +194,8 @@ async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<R
     }
 }
 
-/// The order matters: answers lie ready before their events can be seen; all rooms have grown and all bells are marked
-/// before the watermark says so; the sessions wake last.
+/// The order matters: answers lie ready before their events can be seen; all rooms have grown, who came into a
+/// new one knows it, and all bells are marked before the watermark says so; the sessions wake last.
 fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
     let mut wake = Vec::new();
     let mut waiting = Vec::new();
@@ -222,9 +222,9 @@ fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
         growth.room.grow(growth.entries, growth.state);
         grown.push(growth.room);
     }
+    later.into_iter().for_each(|effect| take_effect(shared, effect));
     grown.iter().for_each(|room| room.mark_bells());
     shared.watermark.store(commit.last.0, Ordering::Release);
-    later.into_iter().for_each(|effect| take_effect(shared, effect));
     grown.iter().for_each(|room| room.wake_readers());
     wake.iter().for_each(|mailbox| mailbox.wake());
     shared.published.send_modify(|serial| *serial += 1);

@@ -335,9 +335,7 @@ impl Session {
                     break;
                 }
             }
-            let goal = self.ctx.log.watermark();
-            self.take_mail();
-            if let Err(error) = self.deliver(conn, goal).await {
+            if let Err(error) = self.deliver(conn).await {
                 self.store_failed(&error);
             }
             if !self.out.is_empty() {
@@ -497,13 +495,14 @@ impl Session {
     }
 
     /// Writes what is due, as far as the client has room for it.
-    async fn deliver<S: AsyncRead + AsyncWrite + Unpin>(
-        &mut self,
-        conn: &Conn<S>,
-        goal: EventId,
-    ) -> Result<(), StoreError> {
-        if self.rooms_changed {
+    async fn deliver<S: AsyncRead + AsyncWrite + Unpin>(&mut self, conn: &Conn<S>) -> Result<(), StoreError> {
+        // The watermark first: whatever is below it has marked its bells, or said that there is a new room.
+        let mut goal = self.ctx.log.watermark();
+        self.take_mail();
+        while self.rooms_changed {
             Box::pin(self.sync_rooms()).await?;
+            goal = self.ctx.log.watermark();
+            self.take_mail();
         }
         if !conn.has_room() {
             return Ok(());

@@ -67,7 +67,7 @@ impl Mailbox {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Puts an answer in without waking: the ring for what it caused follows, or [`Mailbox::wake`].
+    /// Puts an answer in without waking: [`Mailbox::wake`] follows.
     pub fn ack(&self, ack: Ack) {
         self.lock().acks.push(ack);
     }
@@ -101,29 +101,31 @@ impl Mailbox {
     }
 }
 
-/// A room's bell at one session. Rung again before the session has looked, it costs one load.
+/// A room's bell at one session. It is rung in two strokes: first all rooms of a commit are marked, then all who read
+/// them are woken; so nobody looks at one room and does not know of the other. Marked again before the session has
+/// looked, it costs one load.
 pub struct Bell {
     mailbox: Arc<Mailbox>,
     room: RoomId,
-    rung: AtomicBool,
+    marked: AtomicBool,
 }
 
 impl Bell {
     pub fn new(mailbox: Arc<Mailbox>, room: RoomId) -> Arc<Bell> {
-        Arc::new(Bell { mailbox, room, rung: AtomicBool::new(false) })
+        Arc::new(Bell { mailbox, room, marked: AtomicBool::new(false) })
     }
 
-    pub fn ring(&self) {
-        if self.rung.load(Ordering::Acquire) || self.rung.swap(true, Ordering::AcqRel) {
+    /// Puts the room into the mailbox, without waking: [`Mailbox::wake`] follows.
+    pub fn mark(&self) {
+        if self.marked.load(Ordering::Acquire) || self.marked.swap(true, Ordering::AcqRel) {
             return;
         }
         self.mailbox.lock().grown.push(self.room);
-        self.mailbox.wake();
     }
 
-    /// To be called before the session looks at the room: what comes after rings again.
+    /// To be called before the session looks at the room: what comes after marks again.
     pub fn heard(&self) {
-        self.rung.store(false, Ordering::Release);
+        self.marked.store(false, Ordering::Release);
     }
 
     pub fn mailbox(&self) -> &Arc<Mailbox> {

@@ -196,9 +196,17 @@ impl Room {
         self.tail.write().unwrap_or_else(PoisonError::into_inner).removed = true;
     }
 
-    pub(super) fn ring(&self) {
+    /// Lets all readers know that the room has grown, as soon as they look.
+    pub(super) fn mark(&self) {
         for bell in self.lock_bells().iter() {
-            bell.ring();
+            bell.mark();
+        }
+    }
+
+    /// Makes all readers look, also those who were marked before: they may have looked too early.
+    pub(super) fn wake(&self) {
+        for bell in self.lock_bells().iter() {
+            bell.mailbox().wake();
         }
     }
 

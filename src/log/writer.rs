@@ -132,7 +132,7 @@ impl Log {
         let _already_ended = self.shared.submissions.send(Submission::Stop).await;
     }
 
-    /// All events up to this one are visible in all rooms.
+    /// All events up to this one are visible in all rooms, and the mailboxes of those who read them say so.
     pub fn watermark(&self) -> EventId {
         EventId(self.shared.watermark.load(Ordering::Acquire))
     }
@@ -194,8 +194,9 @@ async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<R
     }
 }
 
-/// The order matters: answers lie ready before their events can be seen; all rooms have grown before the watermark
-/// says so; the bells ring last.
+/// The order matters: answers lie ready before their events can be seen; before the watermark says that all up to it is
+/// visible, all rooms have grown, their readers are marked, and whoever came into a room knows of it. Thus a session that
+/// reads the watermark first and its mailbox second knows of everything below that mark. Those who sleep are woken last.
 fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
     let mut wake = Vec::new();
     let mut waiting = Vec::new();
@@ -209,11 +210,12 @@ fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
             Reply::Nobody => {}
         }
     }
-    let mut later = Vec::new();
+    let (mut present, mut later) = (Vec::new(), Vec::new());
     for effect in commit.effects {
         match effect {
             Effect::RoomLoaded { key, room } => shared.directory.add(&key, room),
             Effect::Account { key, person } => shared.roster.add(&key, person),
+            Effect::Present { .. } => present.push(effect),
             other => later.push(other),
         }
     }
@@ -222,9 +224,11 @@ fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
         growth.room.grow(growth.entries, growth.state);
         grown.push(growth.room);
     }
+    present.into_iter().for_each(|effect| take_effect(shared, effect));
+    grown.iter().for_each(|room| room.mark());
     shared.watermark.store(commit.last.0, Ordering::Release);
     later.into_iter().for_each(|effect| take_effect(shared, effect));
-    grown.iter().for_each(|room| room.ring());
+    grown.iter().for_each(|room| room.wake());
     wake.iter().for_each(|mailbox| mailbox.wake());
     shared.published.send_modify(|serial| *serial += 1);
     for (waiter, outcome) in waiting {

@@ -31,10 +31,10 @@ pub(super) enum Since {
 }
 
 impl Session {
-    /// Writes what the rooms have gained, in commit order, until the client is full or all that is visible is written
-    /// (then true).
+    /// Writes what the rooms have gained up to the goal, in commit order, until the client is full or all of it is
+    /// written (then true).
     pub(super) async fn drain(&mut self) -> Result<bool, StoreError> {
-        let goal = self.ctx.log.watermark();
+        let goal = self.goal;
         while self.out.len() < OUT_HIGH {
             let Some((room, entry)) = self.next_entry(goal).await? else {
                 self.drained = self.drained.max(goal);
@@ -63,8 +63,9 @@ impl Session {
                     }
                     at += 1;
                 }
-                // What is beyond the goal is not rung for yet: the bell will bring the room back.
-                Ok(_) => {
+                // Beyond the goal: other rooms may have something older that is not marked yet.
+                Ok(Some(_)) => at += 1,
+                Ok(None) => {
                     self.grown.swap_remove(at);
                 }
                 Err(_) => cursor.fetch(self.ctx.log.readers()).await?,

@@ -67,7 +67,7 @@ impl Mailbox {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Puts an answer in without waking: [`Mailbox::wake`] follows.
+    /// Puts an answer in without waking: the ring for what it caused follows, or [`Mailbox::wake`].
     pub fn ack(&self, ack: Ack) {
         self.lock().acks.push(ack);
     }
@@ -107,12 +107,12 @@ impl Mailbox {
 pub struct Bell {
     mailbox: Arc<Mailbox>,
     room: RoomId,
-    marked: AtomicBool,
+    rung: AtomicBool,
 }
 
 impl Bell {
     pub fn new(mailbox: Arc<Mailbox>, room: RoomId) -> Arc<Bell> {
-        Arc::new(Bell { mailbox, room, marked: AtomicBool::new(false) })
+        Arc::new(Bell { mailbox, room, rung: AtomicBool::new(false) })
     }
 
     /// Notes that the room has grown. Marked again before the session has looked, it costs one load.
@@ -128,9 +128,9 @@ impl Bell {
         self.mailbox.wake();
     }
 
-    /// To be called before the session looks at the room: what comes after marks again.
+    /// To be called before the session looks at the room: what comes after rings again.
     pub fn heard(&self) {
-        self.marked.store(false, Ordering::Release);
+        self.rung.store(false, Ordering::Release);
     }
 
     pub fn mailbox(&self) -> &Arc<Mailbox> {

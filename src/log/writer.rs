@@ -132,7 +132,7 @@ impl Log {
         let _already_ended = self.shared.submissions.send(Submission::Stop).await;
     }
 
-    /// All events up to this one are visible in all rooms, and the mailboxes of those who read them say so.
+    /// All events up to this one are visible in all rooms.
     pub fn watermark(&self) -> EventId {
         EventId(self.shared.watermark.load(Ordering::Acquire))
     }
@@ -209,12 +209,11 @@ fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
             Reply::Nobody => {}
         }
     }
-    let (mut present, mut later) = (Vec::new(), Vec::new());
+    let mut later = Vec::new();
     for effect in commit.effects {
         match effect {
             Effect::RoomLoaded { key, room } => shared.directory.add(&key, room),
             Effect::Account { key, person } => shared.roster.add(&key, person),
-            Effect::Present { .. } => present.push(effect),
             other => later.push(other),
         }
     }

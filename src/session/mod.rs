@@ -155,8 +155,6 @@ pub struct Session {
     /// Rooms that have rung and are not written to their end.
     grown: Vec<RoomId>,
     rooms_changed: bool,
-    /// Of all up to this event the mailbox has told.
-    goal: EventId,
     out: BytesMut,
     answer: Answer,
     /// The running command has sent its answer, or will later.
@@ -274,7 +272,6 @@ impl Session {
             cursors: HashMap::new(),
             grown: Vec::new(),
             rooms_changed: false,
-            goal: EventId(0),
             out: BytesMut::new(),
             answer: Answer::default(),
             answered: false,
@@ -479,8 +476,6 @@ impl Session {
     }
 
     fn take_mail(&mut self) {
-        // In this order: see how the log publishes.
-        self.goal = self.ctx.log.watermark();
         let mail = self.mailbox.take();
         for ack in mail.acks {
             self.acknowledged(ack);

@@ -12,7 +12,7 @@ async fn a_quit_is_seen_once_by_who_shares_two_rooms() {
     bela.send("QUIT :good night").await;
     let quit = loop {
         let line = anna.line().await;
-        if !told(&[line.clone()], "QUIT").is_empty() {
+        if !told(std::slice::from_ref(&line), "QUIT").is_empty() {
             break line;
         }
     };

@@ -253,9 +253,35 @@ impl Logins {
         Logins { hasher, ..self.clone() }
     }
 
+    /// Waits for a turn. Whoever counts attempts counts here, and not in the line: there may be a whole school in it.
+    pub async fn turn(&self) -> Result<Turn, AuthError> {
+        let place = self.line.clone().try_acquire_owned().map_err(|_| AuthError::Busy)?;
+        let permit = self.working.clone().acquire_owned().await.map_err(|_| AuthError::Busy)?;
+        Ok(Turn { hasher: self.hasher.clone(), held: [place, permit] })
+    }
+
+    /// Checks what somebody entered, see [`Turn::verify`].
+    pub async fn verify_login(&self, entered: Secret, phc: Option<String>) -> Result<Verdict, AuthError> {
+        self.turn().await?.verify(entered, phc).await
+    }
+
+    /// Hashes a new password.
+    pub async fn hash(&self, password: Password) -> Result<String, AuthError> {
+        self.turn().await?.run(move |hasher| hasher.hash(&password)).await
+    }
+}
+
+/// The right to hash once.
+#[derive(Debug)]
+pub struct Turn {
+    hasher: Arc<Hasher>,
+    held: [OwnedSemaphorePermit; 2],
+}
+
+impl Turn {
     /// Checks what somebody entered. `phc`: the stored hash, `None` if there is no such account (or it may not log
     /// in); the work is the same.
-    pub async fn verify_login(&self, entered: Secret, phc: Option<String>) -> Result<Verdict, AuthError> {
+    pub async fn verify(self, entered: Secret, phc: Option<String>) -> Result<Verdict, AuthError> {
         self.run(move |hasher| {
             let (password, phc) = match Password::entered(&entered) {
                 Ok(password) => (password, phc),
@@ -276,23 +302,14 @@ impl Logins {
         .await
     }
 
-    /// Hashes a new password.
-    pub async fn hash(&self, password: Password) -> Result<String, AuthError> {
-        self.run(move |hasher| hasher.hash(&password)).await
-    }
-
     async fn run<T: Send + 'static>(
-        &self,
+        self,
         work: impl FnOnce(&Hasher) -> Result<T, AuthError> + Send + 'static,
     ) -> Result<T, AuthError> {
-        let place = self.line.clone().try_acquire_owned().map_err(|_| AuthError::Busy)?;
-        let permit = self.working.clone().acquire_owned().await.map_err(|_| AuthError::Busy)?;
-        let hasher = self.hasher.clone();
         // The permits go along: a caller that is dropped does not stop the work, so it must not free its place.
-        let held: [OwnedSemaphorePermit; 2] = [place, permit];
         let task = tokio::task::spawn_blocking(move || {
-            let _held = held;
-            work(&hasher)
+            let _held = self.held;
+            work(&self.hasher)
         });
         task.await.unwrap_or(Err(AuthError::Hash))
     }
@@ -403,14 +420,14 @@ mod tests {
                     now.fetch_sub(1, Ordering::SeqCst);
                     Ok(())
                 };
-                logins.run(work).await
+                logins.turn().await?.run(work).await
             });
         }
         let outcomes = tasks.join_all().await;
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 12);
         assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(AuthError::Busy)).count(), 18);
         assert!(most.load(Ordering::SeqCst) <= 2);
-        assert_eq!(logins.run(|_| Ok(7)).await, Ok(7), "the line is free again");
+        assert_eq!(logins.turn().await.unwrap().run(|_| Ok(7)).await, Ok(7), "the line is free again");
     }
 
     proptest! {

@@ -67,7 +67,7 @@ impl Mailbox {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Puts an answer in without waking: [`Mailbox::wake`] follows when what it caused can be seen.
+    /// Puts an answer in without waking: the ring for what it caused follows, or [`Mailbox::wake`].
     pub fn ack(&self, ack: Ack) {
         self.lock().acks.push(ack);
     }
@@ -101,7 +101,9 @@ impl Mailbox {
     }
 }
 
-/// A room's bell at one session. Rung again before the session has looked, it puts nothing more into the mailbox.
+/// A room's bell at one session. Ringing has two halves: first all bells of all rooms that grew are marked, then the
+/// watermark rises, then the sessions wake. So a session that sees a watermark finds every room marked that has
+/// something below it, and can show all rooms in one order.
 pub struct Bell {
     mailbox: Arc<Mailbox>,
     room: RoomId,
@@ -113,12 +115,17 @@ impl Bell {
         Arc::new(Bell { mailbox, room, rung: AtomicBool::new(false) })
     }
 
-    /// Leaves word that the room has grown; [`Mailbox::wake`] follows when all rooms have rung. Always an exchange,
-    /// never a look beforehand: so either this ring is left, or who heard the last one sees what this one is for.
-    pub fn ring(&self) {
+    /// Notes that the room has grown. Always an exchange, never a look beforehand: so either this mark is left, or the
+    /// session that has heard the last one sees what this one is for.
+    pub fn mark(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
             self.mailbox.lock().grown.push(self.room);
         }
+    }
+
+    /// Wakes the session; also one that was marked before, since it may have looked before the watermark rose.
+    pub fn wake(&self) {
+        self.mailbox.wake();
     }
 
     /// To be called before the session looks at the room: what comes after rings again.

@@ -36,6 +36,17 @@ struct Session {
     away: Option<Arc<str>>,
 }
 
+impl Life {
+    /// Away is who is away with every session; the message is that of the latest.
+    fn agree_on_away(&mut self) -> Option<Option<Arc<str>>> {
+        let all = self.sessions.iter().all(|session| session.away.is_some());
+        let now = self.sessions.last().filter(|_| all).and_then(|session| session.away.clone());
+        let changed = self.away != now;
+        self.away.clone_from(&now);
+        changed.then_some(now)
+    }
+}
+
 impl Person {
     pub fn new(id: AccountId, nick: Arc<str>, admin: bool, bot: bool, seen: EventId) -> Arc<Person> {
         let life = Life { seen, ..Life::default() };
@@ -62,30 +73,24 @@ impl Person {
         self.lock().sessions.len()
     }
 
-    /// Adds a session; true if that ends an absence (see [`Person::away`]).
-    pub fn enter(&self, mailbox: Arc<Mailbox>, realname: &Arc<str>, now: Millis) -> bool {
+    /// Adds a session. What the account's being away became, if that changed.
+    pub fn enter(&self, mailbox: Arc<Mailbox>, realname: &Arc<str>, now: Millis) -> Option<Option<Arc<str>>> {
         let mut life = self.lock();
-        let first = life.sessions.is_empty();
+        if life.sessions.is_empty() {
+            life.online_since = now;
+        }
         life.sessions.push(Session { mailbox, away: None });
         life.realname = Some(realname.clone());
         life.last_active = now;
-        if first {
-            life.online_since = now;
-        }
-        life.away.take().is_some()
+        life.agree_on_away()
     }
 
-    /// Takes a session out. If only absent ones stay behind, their word is what the account's became.
-    pub fn leave(&self, session: u64) -> Option<Arc<str>> {
+    /// Takes a session out. What the account's being away became, if that changed.
+    pub fn leave(&self, session: u64) -> Option<Option<Arc<str>>> {
         let mut life = self.lock();
         life.sessions.retain(|other| other.mailbox.session != session);
-        // Of the last one nothing is changed: those who share a room are told by a QUIT, or by the one that follows.
-        let away = life.sessions.last().and_then(|last| last.away.clone())?;
-        if life.away.is_some() || life.sessions.iter().any(|other| other.away.is_none()) {
-            return None;
-        }
-        life.away = Some(away.clone());
-        Some(away)
+        // With the last one nothing changes: others learn of it by the QUIT, or from the session that follows in time.
+        if life.sessions.is_empty() { None } else { life.agree_on_away() }
     }
 
     pub fn each_session(&self, mut act: impl FnMut(&Arc<Mailbox>)) {
@@ -137,17 +142,9 @@ impl Person {
     pub fn set_away(&self, session: u64, message: Option<Arc<str>>) -> Option<Option<Arc<str>>> {
         let mut life = self.lock();
         if let Some(mine) = life.sessions.iter_mut().find(|other| other.mailbox.session == session) {
-            mine.away = message.clone();
+            mine.away = message;
         }
-        let all = life.sessions.iter().all(|other| other.away.is_some());
-        let now = if all && !life.sessions.is_empty() {
-            message.or_else(|| life.sessions.last().and_then(|other| other.away.clone()))
-        } else {
-            None
-        };
-        let changed = life.away != now;
-        life.away = now.clone();
-        changed.then_some(now)
+        life.agree_on_away()
     }
 
     pub fn seen(&self) -> EventId {

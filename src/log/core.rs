@@ -112,6 +112,11 @@ impl Core {
         self.world.budget.clone()
     }
 
+    #[cfg(test)]
+    pub(super) fn image(&self) -> super::world::Image {
+        self.world.image()
+    }
+
     /// Decides and stores a group of intents, durably, or none of them.
     pub fn commit(&mut self, intents: &[Intent]) -> Commit {
         let mut batch = Batch::new((self.clock)());

@@ -32,6 +32,12 @@ impl Cursor {
         (cursor, snapshot)
     }
 
+    /// The cursor at another place: what is there already will be read like what is to come.
+    pub fn starting_at(mut self, place: Seq) -> Cursor {
+        self.next = place;
+        self
+    }
+
     /// To be called when the bell has rung, before the next look.
     pub fn heard(&self) {
         self.bell.heard();

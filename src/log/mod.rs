@@ -12,6 +12,9 @@ mod tail;
 mod world;
 mod writer;
 
+#[cfg(test)]
+mod laws;
+
 pub use self::core::{Commit, Core, Effect, Growth, Settings};
 pub use cursor::Cursor;
 pub use directory::Directory;

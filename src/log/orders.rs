@@ -113,6 +113,7 @@ impl World {
         end(batch, &row, "Your account was removed by an administrator");
         for room in tx.rooms_of(row.id)? {
             if room.kind == RoomKind::Channel {
+                self.reset_if_needed(tx, batch, room.id)?;
                 let reason = Body::Part { reason: "account removed".into() };
                 self.append(tx, batch, Some(who.clone()), reason, &[room.id])?;
             }

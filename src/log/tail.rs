@@ -196,17 +196,13 @@ impl Room {
         self.tail.write().unwrap_or_else(PoisonError::into_inner).removed = true;
     }
 
-    /// Leaves word with all readers, who are woken apart: see [`Room::wake`].
-    pub(super) fn ring(&self) {
-        for bell in self.lock_bells().iter() {
-            bell.ring();
-        }
+    /// The two halves of ringing; between them the watermark rises. See [`Bell`].
+    pub(super) fn mark_bells(&self) {
+        self.lock_bells().iter().for_each(|bell| bell.mark());
     }
 
-    pub(super) fn wake(&self) {
-        for bell in self.lock_bells().iter() {
-            bell.mailbox().wake();
-        }
+    pub(super) fn wake_readers(&self) {
+        self.lock_bells().iter().for_each(|bell| bell.wake());
     }
 
     /// Hangs a bell; from now on growth rings it. To be done before the first look at the room.

@@ -108,6 +108,16 @@ impl Batch {
     }
 }
 
+/// What the writer holds in memory: each room's name, state, head, and whether it is to be reset.
+#[cfg(test)]
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Image {
+    pub rooms: std::collections::BTreeMap<RoomId, (String, RoomState, Seq, bool)>,
+    pub by_key: std::collections::BTreeMap<String, RoomId>,
+    pub online: std::collections::BTreeMap<AccountId, u32>,
+    pub last: (EventId, Millis),
+}
+
 impl World {
     pub(super) fn load(
         store: &Writer,
@@ -143,6 +153,21 @@ impl World {
         self.last_event
     }
 
+    /// All that a batch may change, for tests to compare.
+    #[cfg(test)]
+    pub(super) fn image(&self) -> Image {
+        let rooms = self.rooms.iter().map(|(id, slot)| {
+            let state = RoomState::clone(&slot.state);
+            (*id, (slot.key.clone(), state, slot.head, slot.needs_reset))
+        });
+        Image {
+            rooms: rooms.collect(),
+            by_key: self.by_key.clone().into_iter().collect(),
+            online: self.online.iter().filter(|(_, count)| **count > 0).map(|(id, count)| (*id, *count)).collect(),
+            last: (self.last_event, self.last_time),
+        }
+    }
+
     /// The batch is committed: what is to be shown of it.
     pub(super) fn publish(&mut self, batch: Batch) -> (Vec<Growth>, Vec<Effect>) {
         let mut growth = batch.growth;
@@ -156,16 +181,19 @@ impl World {
 
     /// The batch came to nothing.
     pub(super) fn undo(&mut self, batch: Batch) {
+        // The new go before the gone come back: they may have taken their names.
+        for id in &batch.rooms_new {
+            self.take(*id);
+        }
         for slot in batch.rooms_gone {
-            self.put(slot);
+            if !batch.rooms_new.contains(&slot.room.id) {
+                self.put(slot);
+            }
         }
         for (id, (state, head, needs_reset)) in batch.rooms_before {
             if let Some(slot) = self.rooms.get_mut(&id) {
                 (slot.state, slot.head, slot.needs_reset) = (state, head, needs_reset);
             }
-        }
-        for id in batch.rooms_new {
-            self.take(id);
         }
         self.online.extend(batch.online_before);
         if let Some(counters) = batch.counters_before {
@@ -413,7 +441,7 @@ impl World {
         Ok(id)
     }
 
-    fn reset_if_needed(&mut self, tx: &Tx<'_>, batch: &mut Batch, id: RoomId) -> Result<(), StoreError> {
+    pub(super) fn reset_if_needed(&mut self, tx: &Tx<'_>, batch: &mut Batch, id: RoomId) -> Result<(), StoreError> {
         if self.rooms.get(&id).is_some_and(|slot| slot.needs_reset) {
             self.append(tx, batch, None, Body::Reset, &[id])?;
             if let Some(slot) = self.rooms.get_mut(&id) {

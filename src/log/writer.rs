@@ -230,9 +230,8 @@ async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<R
     }
 }
 
-/// The order matters. Answers lie ready before their events can be seen; rooms grow and bells ring before the watermark
-/// says so: whoever reads the watermark and then its mailbox knows of every room that has something up to there, and of
-/// every answer. People are woken last.
+/// The order matters: answers lie ready before their events can be seen; all rooms have grown, who came into a
+/// new one knows it, and all bells are marked before the watermark says so; the sessions wake last.
 fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
     let mut wake = Vec::new();
     let mut waiting = Vec::new();
@@ -260,9 +259,9 @@ fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
         grown.push(growth.room);
     }
     later.into_iter().for_each(|effect| take_effect(shared, effect));
-    grown.iter().for_each(|room| room.ring());
+    grown.iter().for_each(|room| room.mark_bells());
     shared.watermark.store(commit.last.0, Ordering::Release);
-    grown.iter().for_each(|room| room.wake());
+    grown.iter().for_each(|room| room.wake_readers());
     wake.iter().for_each(|mailbox| mailbox.wake());
     shared.published.send_modify(|serial| *serial += 1);
     for (waiter, outcome) in waiting {

@@ -5,6 +5,9 @@ mod decide;
 mod modes;
 mod state;
 
+#[cfg(test)]
+mod tests;
+
 pub use decide::{Actor, Refusal, Wish, decide};
 pub use modes::{ModeChange, Modes, fold_modes};
 pub use state::{Member, RoomState, Topic};

@@ -31,9 +31,10 @@ pub(super) enum Since {
 }
 
 impl Session {
-    /// Writes what the rooms have gained, in commit order, until the client is full or all that is visible is written.
-    pub(super) async fn drain(&mut self) -> Result<(), StoreError> {
-        let goal = self.goal;
+    /// Writes what the rooms have gained up to `goal`, in commit order, until the client is full or all of it is written.
+    /// `goal` is a watermark that was read before the mail was taken: so all rooms that have something
+    /// below it are known.
+    pub(super) async fn drain(&mut self, goal: EventId) -> Result<(), StoreError> {
         while self.out.len() < OUT_HIGH {
             let next = self.next_entry(goal).await?;
             // Everything before the next entry is written: a slow client need not catch up with all to get its PONG.
@@ -62,14 +63,14 @@ impl Session {
                 continue;
             };
             match cursor.peek() {
-                // What is beyond the goal stays for the next drain: its bell may have rung already.
-                Ok(Some(entry)) => {
-                    let event = entry.event.id;
-                    if event <= goal && oldest.is_none_or(|(other, _)| event < other) {
-                        oldest = Some((event, id));
+                Ok(Some(entry)) if entry.event.id <= goal => {
+                    if oldest.is_none_or(|(event, _)| entry.event.id < event) {
+                        oldest = Some((entry.event.id, id));
                     }
                     at += 1;
                 }
+                // Beyond the goal: its turn comes when the watermark has risen, which wakes.
+                Ok(Some(_)) => at += 1,
                 Ok(None) => {
                     self.grown.swap_remove(at);
                 }
@@ -90,6 +91,7 @@ impl Session {
             return;
         }
         self.last_shown = event.id;
+        self.forget_mine(EventId(event.id.0 - 1));
         let mark = self.take_mine(event.id);
         let me = self.person.id;
         let by_me = event.actor.as_ref().is_some_and(|who| who.id == me);
@@ -170,10 +172,8 @@ impl Session {
     /// Enters one of the rooms that wait, or tells what was missed when that was the last; false if nothing waits.
     pub(super) async fn enter_next(&mut self) -> Result<bool, StoreError> {
         if let Some((room, since)) = self.entering.pop_front() {
-            if !self.cursors.contains_key(&room.id) {
-                self.enter(room, since).await?;
-                self.finish_answer();
-            }
+            self.enter(room, since).await?;
+            self.finish_answer();
             return Ok(true);
         }
         let missed = std::mem::take(&mut self.missed);
@@ -182,38 +182,46 @@ impl Session {
         Ok(told)
     }
 
-    /// Enters a room with this session: JOIN, topic, names, then the recent lines, and from there the cursor follows.
-    /// The state that is printed and the place where the cursor starts are one snapshot.
+    /// Enters a room with this session. A channel: JOIN, topic, names, then the recent lines, and from there the cursor
+    /// follows; the state that is printed and the place where the cursor starts are one snapshot. Direct messages: the
+    /// cursor alone, from the first that is news.
     pub(super) async fn enter(&mut self, room: Arc<Room>, since: Since) -> Result<(), StoreError> {
+        if self.cursors.contains_key(&room.id) {
+            return Ok(());
+        }
         let (cursor, snapshot) = Cursor::attach(room.clone(), &self.mailbox);
-        if self.cursors.insert(room.id, cursor).is_some() {
-            return Ok(());
-        }
         // Between the two, somebody else's hand may have taken the account out again.
-        if snapshot.state.member(self.person.id).is_none() {
-            self.cursors.remove(&room.id);
+        let Some(member) = snapshot.state.member(self.person.id) else { return Ok(()) };
+        let first = match since {
+            Since::Membership if room.kind == RoomKind::Direct => 1,
+            Since::Membership => member.joined + 1,
+            Since::Event(event) => match room.after(event) {
+                Some(seq) => seq,
+                None => self.ctx.log.readers().place_after(room.id, event).await?,
+            },
+        };
+        if room.kind == RoomKind::Direct {
+            self.cursors.insert(room.id, cursor.starting_at(first));
+            self.grown.push(room.id);
             return Ok(());
         }
-        let news = self.news_since(&room, &snapshot, since).await?;
-        match room.kind {
-            RoomKind::Channel => {
-                self.tell_room(&snapshot);
-                if self.wants_replay() {
-                    let wanted = news.len().max(self.settings.replay_lines);
-                    let past = self.recent(&room, snapshot.head, wanted).await?;
-                    self.replay(&snapshot.state.name, &past);
-                } else {
-                    self.tell_news(&snapshot.state.name, &news);
-                }
-            }
-            RoomKind::Direct => self.tell_news(&snapshot.state.name, &news),
+        self.cursors.insert(room.id, cursor);
+        let news = self.news(&room, first, snapshot.head).await?;
+        self.tell_room(&snapshot);
+        if self.wants_replay() {
+            let wanted = news.len().max(self.settings.replay_lines);
+            let past = self.recent(&room, snapshot.head, wanted).await?;
+            self.replay(&snapshot.state.name, &past);
+        } else {
+            self.tell_news(&snapshot.state.name, &news);
         }
         Ok(())
     }
 
     /// At login: the rooms the account is in, then what it missed in direct messages. `before`: the newest event before
-    /// the session began. They are entered one after the other as the client takes what they say: many rooms with long
-    /// lines would be much to hold for one that does not.
+    /// the session began.
+    /// They are entered one after the other as the client takes what they say: many rooms with long lines would be much
+    /// to hold for one that does not.
     pub(super) fn enter_all(&mut self, before: EventId) {
         let directory = self.ctx.log.directory();
         let mut rooms: Vec<Arc<Room>> = self.person.rooms().into_iter().filter_map(|id| directory.by_id(id)).collect();
@@ -251,32 +259,17 @@ impl Session {
         self.settings.replay_lines > 0 && !self.person.is_bot()
     }
 
-    /// What was said between the entering and the snapshot.
-    async fn news_since(
-        &self,
-        room: &Arc<Room>,
-        snapshot: &Snapshot,
-        since: Since,
-    ) -> Result<Vec<Arc<Entry>>, StoreError> {
-        let first = match (since, room.kind) {
-            (Since::Event(event), _) => match room.after(event) {
-                Some(seq) => seq,
-                None => self.ctx.log.readers().place_after(room.id, event).await?,
-            },
-            (Since::Membership, RoomKind::Direct) => 1,
-            (Since::Membership, RoomKind::Channel) => {
-                snapshot.state.member(self.person.id).map_or(snapshot.head, |member| member.joined) + 1
-            }
-        };
-        if first > snapshot.head {
+    /// What was said from place `first` to place `head`: between the entering and the snapshot.
+    async fn news(&self, room: &Arc<Room>, first: Seq, head: Seq) -> Result<Vec<Arc<Entry>>, StoreError> {
+        if first > head {
             return Ok(Vec::new());
         }
-        let mut entries = match room.read(first, (snapshot.head + 1 - first) as usize) {
+        let count = (head + 1 - first) as usize;
+        let mut entries = match room.read(first, count) {
             Page::Entries(entries) => entries,
             Page::End => Vec::new(),
             Page::Below(_) => {
-                let limit = ((snapshot.head + 1 - first) as usize).min(NEWS_MAX);
-                let rows = self.ctx.log.readers().range(room.id, first, limit).await?;
+                let rows = self.ctx.log.readers().range(room.id, first, count.min(NEWS_MAX)).await?;
                 rows.into_iter().map(|(_, entry)| entry).collect()
             }
         };
@@ -356,30 +349,10 @@ impl Session {
 
     /// Lines that came just before the cursor's start, told as what they are: news.
     fn tell_news(&mut self, target: &str, entries: &[Arc<Entry>]) {
-        let (host, caps, me) = (self.ctx.info.name.clone(), self.caps(), self.person.id);
-        for entry in entries {
-            let mark = self.take_mine(entry.event.id);
-            let echo = caps.contains(Cap::EchoMessage);
-            let mine = mark.is_some();
-            let copies = match &entry.event.body {
-                Body::Said { to: Some(to), .. } if to.id == me => 1 + usize::from(mine && echo),
-                Body::Said { to: Some(_), .. } => {
-                    let by_me = entry.event.actor.as_ref().is_some_and(|who| who.id == me);
-                    usize::from(!by_me || echo)
-                }
-                _ => usize::from(!mine || echo),
-            };
-            if !encode::shows(entry.event.kind(), caps, View::Live) {
-                continue;
-            }
+        let (host, caps) = (self.ctx.info.name.clone(), self.caps());
+        for entry in entries.iter().filter(|entry| encode::shows(entry.event.kind(), caps, View::Live)) {
             let line = entry.encoding(encode::slot(caps), || encode::event(&entry.event, target, &host, caps));
-            for copy in 0..copies {
-                let tags = mark.as_ref().filter(|_| copy == 0).map(Mark::tags).unwrap_or_default();
-                self.answer.lines.push(tagged(&tags, line));
-            }
-            if let Some(Mark::Batch { reference, last: true }) = mark {
-                self.say(Line::new().source(&host).command("BATCH").param(&format!("-{reference}")));
-            }
+            self.answer.lines.push(tagged("", line));
         }
     }
 

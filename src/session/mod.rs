@@ -13,6 +13,9 @@ mod rooms;
 mod talk;
 mod upkeep;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -180,17 +183,54 @@ pub struct Session {
     fence: Option<Fence>,
     deferred: Option<Deferred>,
     last_shown: EventId,
-    /// The mailbox has told of every room with events up to this one; no later ones are shown.
-    goal: EventId,
-    /// All up to this event has been put into `out`, and, for the second, has left.
+    /// All up to this event has been put into `out`.
     drained: EventId,
-    delivered: EventId,
     acting: TokenBucket,
     looking: TokenBucket,
     slow_since: Option<Instant>,
     ending: Option<Arc<str>>,
-    /// The log counts this session, until it is told of the end.
-    online: bool,
+    presence: Presence,
+}
+
+/// That the account is there by this session. However the session ends, when this is dropped the log is told; when it
+/// was the account's last and none follows within the grace, the rooms see QUIT.
+struct Presence {
+    ctx: Arc<Context>,
+    person: Arc<Person>,
+    session: u64,
+    /// The log was told of the beginning.
+    begun: bool,
+    grace: Duration,
+    reason: Arc<str>,
+    /// All up to this event has been written to the client.
+    delivered: EventId,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        if !self.begun {
+            return;
+        }
+        let (ctx, person, reason) = (self.ctx.clone(), self.person.clone(), self.reason.clone());
+        person.saw(self.delivered);
+        person.leave(self.session);
+        let grace = if person.is_online() { Duration::ZERO } else { self.grace };
+        self.ctx.tasks.spawn(async move {
+            tokio::select! {
+                () = tokio::time::sleep(grace) => {}
+                () = ctx.stopping.cancelled() => {}
+            }
+            let offline = Intent::Offline { who: person.who(), reason, seen: person.seen() };
+            // A full disk must not leave somebody online for ever: it is said again until it is stored.
+            while let Err(refusal) = ctx.log.ask(offline.clone()).await {
+                tracing::warn!(account = %person.nick, %refusal, "the end of a session is not stored yet");
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs(5)) => {}
+                    () = ctx.stopping.cancelled() => return,
+                }
+            }
+        });
+    }
 }
 
 /// Serves one connection from its first line to its end.
@@ -212,7 +252,6 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(mut conn: Conn<S>, 
     let logged = if reason.starts_with("Quit: ") { "Quit" } else { &*reason };
     tracing::info!(session = session.id, account = %session.person.nick, reason = ?logged, "session ended");
     session.end(reason);
-    drop(session);
     conn.close(FAREWELL).await;
 }
 
@@ -244,6 +283,7 @@ impl Session {
         let before = ctx.log.watermark();
         let acting = Rate::per_second(settings.messages_per_second.into(), settings.message_burst);
         let looking = Rate::per_second(f64::from(settings.messages_per_second) * 4.0, settings.message_burst * 10);
+        let grace = settings.presence_grace;
         let mut session = Session {
             settings,
             id,
@@ -264,19 +304,25 @@ impl Session {
             fence: None,
             deferred: None,
             last_shown: EventId(0),
-            goal: before,
             drained: person.seen(),
-            delivered: person.seen(),
+            presence: Presence {
+                ctx: ctx.clone(),
+                person: person.clone(),
+                session: id,
+                begun: false,
+                grace,
+                reason: "Connection lost".into(),
+                delivered: person.seen(),
+            },
             acting: TokenBucket::new(acting),
             looking: TokenBucket::new(looking),
             slow_since: None,
             ending: None,
-            online: false,
             person: person.clone(),
             mailbox: mailbox.clone(),
             ctx: ctx.clone(),
         };
-        let was_away = person.enter(mailbox, &realname, (ctx.clock)());
+        let back = person.enter(mailbox, &realname, (ctx.clock)());
         if ctx.stopping.is_cancelled() {
             // Those who were there have been told; from here on nobody else will be.
             session.ending = Some("The server is stopping".into());
@@ -286,12 +332,12 @@ impl Session {
             person.leave(id);
             return Err(refusal.to_string().into());
         }
-        session.online = true;
+        session.presence.begun = true;
         session.welcome();
         session.finish_answer();
         session.enter_all(before);
-        if was_away {
-            session.tell_sharers(NoteBody::Away { message: None });
+        if let Some(message) = back {
+            session.tell_sharers(NoteBody::Away { message });
         }
         Ok(session)
     }
@@ -315,7 +361,6 @@ impl Session {
                     break;
                 }
             }
-            self.take_mail();
             let waited = !self.wants_lines(conn);
             if let Err(error) = self.deliver(conn).await {
                 self.store_failed(&error);
@@ -346,7 +391,7 @@ impl Session {
                     Ok(Turn::Wrote(_)) => pulse.moved(),
                     Ok(Turn::Drained) => {
                         pulse.moved();
-                        self.delivered = self.drained;
+                        self.presence.delivered = self.drained;
                     }
                     Ok(Turn::Eof) => return "Connection closed".into(),
                     Err(error) => return error.to_string().into(),
@@ -401,10 +446,10 @@ impl Session {
                 self.deferred = Some(deferred);
                 return None;
             }
-            return self.run_line(&deferred.line).await;
+            return self.run_line(&deferred.line, true).await;
         }
         match lines.next(&mut conn.input)? {
-            Frame::Line(line) => self.run_line(line).await,
+            Frame::Line(line) => self.run_line(line, false).await,
             Frame::TooLong => {
                 self.numeric(crate::proto::numerics::ERR_INPUTTOOLONG, &[], "Input line was too long");
                 self.finish_answer();
@@ -418,7 +463,8 @@ impl Session {
         }
     }
 
-    async fn run_line(&mut self, line: &str) -> Option<bool> {
+    /// `waited`: the line was held back before.
+    async fn run_line(&mut self, line: &str, waited: bool) -> Option<bool> {
         let message = match Message::parse(line) {
             Ok(message) => message,
             Err(error) => {
@@ -445,6 +491,9 @@ impl Session {
             self.deferred = Some(Deferred { line: line.to_owned(), until: Some(now + wait) });
             return None;
         }
+        if !waited {
+            self.slow_since = None;
+        }
         self.acts = 0;
         self.run(&message, row).await;
         // One command may do several things: a list of receivers, of rooms, of people. The next ones wait for that.
@@ -455,20 +504,14 @@ impl Session {
 
     fn pay(&mut self, cost: Cost) -> Result<(), Duration> {
         let now = Instant::now();
-        let paid = match cost {
-            Cost::Free => return Ok(()),
+        match cost {
+            Cost::Free => Ok(()),
             Cost::Look => self.looking.take(now),
             Cost::Act => self.acting.take(now),
-        };
-        if paid.is_ok() && self.acting.is_full(now) {
-            self.slow_since = None;
         }
-        paid
     }
 
     fn take_mail(&mut self) {
-        // In this order: see `Log::watermark`.
-        self.goal = self.ctx.log.watermark();
         let mail = self.mailbox.take();
         for ack in mail.acks {
             self.acknowledged(ack);
@@ -492,60 +535,36 @@ impl Session {
 
     /// Writes what is due, as far as the client has room for it.
     async fn deliver<S: AsyncRead + AsyncWrite + Unpin>(&mut self, conn: &Conn<S>) -> Result<(), StoreError> {
-        if self.rooms_changed {
+        // The watermark first: whatever is below it has marked its bells, or said that there is a new room.
+        let mut goal = self.ctx.log.watermark();
+        self.take_mail();
+        while self.rooms_changed {
             self.sync_rooms();
+            goal = self.ctx.log.watermark();
+            self.take_mail();
         }
         while conn.has_room() && self.out.len() < OUT_HIGH {
             if !Box::pin(self.enter_next()).await? {
-                return self.drain().await;
+                return self.drain(goal).await;
             }
         }
         Ok(())
     }
 
-    /// The session is over. When it was the account's last and none follows within the grace, the rooms see QUIT.
-    fn end(&mut self, reason: Arc<str>) {
-        if !std::mem::take(&mut self.online) {
-            return;
+    /// The session is over: no more cursors, no more presence.
+    fn end(mut self, reason: Arc<str>) {
+        self.presence.reason = reason;
+        if let Some(message) = self.person.leave(self.id)
+            && self.person.is_online()
+        {
+            self.tell_sharers(NoteBody::Away { message });
         }
-        self.person.saw(self.delivered);
-        if let Some(away) = self.person.leave(self.id) {
-            self.tell_sharers(NoteBody::Away { message: Some(away) });
-        }
-        self.cursors.clear();
-        let (ctx, person) = (self.ctx.clone(), self.person.clone());
-        let grace = if person.is_online() { Duration::ZERO } else { self.settings.presence_grace };
-        let tracker = ctx.tasks.clone();
-        tracker.spawn(async move {
-            tokio::select! {
-                () = tokio::time::sleep(grace) => {}
-                () = ctx.stopping.cancelled() => {}
-            }
-            let offline = Intent::Offline { who: person.who(), reason, seen: person.seen() };
-            // A full disk must not leave somebody online for ever: the writer forgets the session, the QUIT follows.
-            while let Err(refusal) = ctx.log.ask(offline.clone()).await {
-                tracing::warn!(account = %person.nick, %refusal, "the end of a session is not stored yet");
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_secs(5)) => {}
-                    () = ctx.stopping.cancelled() => return,
-                }
-            }
-        });
     }
 
     /// The store could not be read: the session cannot go on without a hole, so it ends, and the client comes back.
     fn store_failed(&mut self, error: &StoreError) {
         tracing::error!(account = %self.person.nick, %error, "the history cannot be read");
         self.ending.get_or_insert("The server cannot read its history; please come back in a moment".into());
-    }
-}
-
-impl Drop for Session {
-    /// Should a fault of the program have ended the session, nobody stays online for ever by that.
-    fn drop(&mut self) {
-        if self.online && tokio::runtime::Handle::try_current().is_ok() {
-            self.end("The session ended by a fault of the server".into());
-        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::auth::{Secret, Verdict};
 use crate::log::{Account, Intent};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
+use crate::net::limits::Attempt;
 use crate::proto::caps::Negotiation;
 use crate::proto::line::{self, Line, Message};
 use crate::proto::names::AccountName;
@@ -285,13 +286,9 @@ impl Registration<'_> {
     async fn check(&mut self, account: &str, password: Secret) -> Result<Login, String> {
         let key = AccountName::parse(account).ok().map(|name| name.key().to_owned());
         let throttle_key = key.clone().unwrap_or_default();
-        let attempt = match self.ctx.throttle.attempt(self.peer, &throttle_key, Instant::now()) {
-            Ok(attempt) => attempt,
-            Err(wait) => {
-                let wait = Duration::from_secs(wait.as_secs() + 1);
-                return Err(format!("too many failed logins; try again in {}", humantime::format_duration(wait)));
-            }
-        };
+        // Whoever has guessed too often need not wait in line to be told.
+        let look = self.attempt(&throttle_key)?;
+        self.ctx.throttle.succeeded(look);
         let row = match key {
             None => None,
             Some(key) => {
@@ -305,7 +302,11 @@ impl Registration<'_> {
         let row = row.filter(|row| !row.disabled && !row.removed);
         let stored = row.as_ref().map(|row| row.hash.as_str().to_owned());
         let logins = self.ctx.logins.load_full();
-        match (logins.verify_login(password, stored).await, row) {
+        let turn = logins.turn().await.map_err(|error| error.to_string())?;
+        // Paid for only now: everybody may come back at once after a restart, from one address too, but guesses are
+        // never more than the turns.
+        let attempt = self.attempt(&throttle_key)?;
+        match (turn.verify(password, stored).await, row) {
             (Ok(Verdict::Right { rehashed }), Some(row)) => {
                 self.ctx.throttle.succeeded(attempt);
                 let hash = row.hash.as_str().into();
@@ -321,6 +322,14 @@ impl Registration<'_> {
                 Err(error.to_string())
             }
         }
+    }
+
+    /// Pays for a look at a password. The error says how long to wait.
+    fn attempt(&self, account_key: &str) -> Result<Attempt, String> {
+        self.ctx.throttle.attempt(self.peer, account_key, Instant::now()).map_err(|wait| {
+            let wait = Duration::from_secs(wait.as_secs() + 1);
+            format!("too many failed logins; try again in {}", humantime::format_duration(wait))
+        })
     }
 
     fn is_complete(&self) -> bool {

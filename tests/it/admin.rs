@@ -149,6 +149,24 @@ async fn a_removed_name_is_not_given_to_somebody_else() {
     server.chatd_with_input(&["user", "add", "alice", "--password-stdin"], "somebody else\n").fails(1);
 }
 
+#[tokio::test]
+async fn a_hash_of_old_strength_is_renewed_at_login() {
+    let mut server = Server::start().await;
+    let hash = |server: &Server| -> String {
+        let database = rusqlite::Connection::open(server.data_dir().join("chat.db")).expect("the database");
+        database.query_row("SELECT hash FROM accounts WHERE name = 'alice'", [], |row| row.get(0)).expect("alice")
+    };
+    assert!(hash(&server).starts_with("$argon2id$") && hash(&server).contains("m=64,t=1"), "{}", hash(&server));
+    server.reconfigure("auth.argon2_memory_kib", 128);
+    server.reconfigure("auth.argon2_iterations", 2);
+    server.restart().await;
+    assert_eq!(server.try_sasl("alice", "a wrong word").await.0, "904");
+    assert!(hash(&server).contains("m=64,t=1"), "only the right password renews it");
+    server.login("alice").await.quit("").await;
+    eventually("a new hash", async || hash(&server).contains("m=128,t=2").then_some(())).await;
+    server.login("alice").await;
+}
+
 // --- rooms ---
 
 #[tokio::test]
@@ -356,6 +374,24 @@ async fn a_database_that_is_none() {
     .expect("written");
     let complaint = server.chatd(&["serve"]).fails(1);
     assert!(complaint.contains("chat.db"), "{complaint}");
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version() {
+    let server = Server::configure().prepare();
+    let path = server.data_dir().join("chat.db");
+    let database = rusqlite::Connection::open(&path).expect("the database");
+    database
+        .execute(
+            "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
+             VALUES (9999, 'from_the_future', '2099-01-01T00:00:00Z', '1')",
+            [],
+        )
+        .expect("a version");
+    drop(database);
+    let complaint = server.chatd(&["serve"]).fails(1);
+    assert!(complaint.contains("newer"), "{complaint}");
+    server.chatd(&["user", "list"]).fails(1);
 }
 
 // --- configuration ---

@@ -1,6 +1,7 @@
 //! The `chat` program as scripts use it: send, tail, history and the plain pipe.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -17,7 +18,9 @@ impl<'a> Chat<'a> {
     fn of(server: &'a Server, name: &'static str) -> Chat<'a> {
         let home = server.dir().join(format!("home-{name}"));
         std::fs::create_dir_all(&home).expect("a home");
-        std::fs::write(home.join("password"), format!("{}\n", password_of(name))).expect("written");
+        let password = home.join("password");
+        std::fs::write(&password, format!("{}\n", password_of(name))).expect("written");
+        std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).expect("made private");
         Chat { server, name, home }
     }
 
@@ -59,14 +62,17 @@ async fn send() {
         bob.expect_from("alice", &format!("PRIVMSG {target} :{text}")).await;
     }
     assert_eq!(server.said("#lobby"), ["deploy ok", "one", "two", "第三"], "exit 0 means stored");
-    let complaint = alice.run(&["send", "#nowhere", "hello?"], "").fails(1);
-    assert!(complaint.contains("#nowhere"), "{complaint}");
+    bob.ask("JOIN #closed").await;
+    bob.ask("MODE #closed +i").await;
+    let complaint = alice.run(&["send", "#closed", "hello?"], "").fails(1);
+    assert!(complaint.contains("#closed"), "{complaint}");
     alice.run(&["send", "nobody", "hello?"], "").fails(1);
 }
 
 #[tokio::test]
 async fn a_long_text_is_sent_in_pieces_that_fit() {
     let server = Server::start().await;
+    let _bob = server.login("bob").await;
     let alice = Chat::of(&server, "alice");
     let words: Vec<String> = (0..300).map(|n| format!("word{n}")).collect();
     alice.run(&["send", "#lobby", &words.join(" ")], "").ok();

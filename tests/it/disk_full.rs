@@ -132,3 +132,38 @@ async fn a_power_cut_on_a_full_disk() {
     server.boot().await;
     assert_eq!(server.said("#lobby"), kept);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_left_while_the_disk_was_full_is_not_there_afterwards() {
+    let place = tempfile::tempdir().expect("a directory");
+    let Some(disk) = SmallDisk::mount(&place.path().join("disk"), "16m") else {
+        eprintln!("skipped: mounting a tmpfs is not allowed here; run as root to test a full disk");
+        return;
+    };
+    let data = disk.0.join("data");
+    let server = Server::configure().set("server.data_dir", data.to_str().expect("UTF-8")).start().await;
+    let mut alice = server.login("alice").await;
+    let bob = server.login("bob").await;
+    disk.fill();
+    for n in 0..40_000 {
+        if !fate(&mut alice, n, &"x".repeat(350)).await.is("PRIVMSG") {
+            break;
+        }
+    }
+    bob.quit("while nothing can be stored").await;
+    // Long enough for the grace to be over and the QUIT to have failed.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert!(!fate(&mut alice, 50_000, &"x".repeat(350)).await.is("PRIVMSG"), "there is no room yet");
+    disk.make_room();
+    let mut n = 100_000;
+    eventually("a true list of names", async || {
+        n += 1;
+        fate(&mut alice, n, "room again").await;
+        let names = alice.ask("NAMES #lobby").await;
+        names.iter().any(|line| line.is("353") && !line.text().contains("bob")).then_some(())
+    })
+    .await;
+    let bob = server.login("bob").await;
+    assert!(bob.greeting.iter().any(|line| line.matches(":bob JOIN #lobby")), "{:#?}", bob.greeting);
+    alice.expect_from("bob", "JOIN #lobby").await;
+}

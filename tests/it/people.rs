@@ -173,3 +173,32 @@ async fn a_short_absence_is_not_shown() {
     let lines = alice.expect_until("bob's line", |line| line.matches("PRIVMSG #lobby :back")).await;
     assert!(!lines.iter().any(|line| line.is("QUIT") || line.is("JOIN")), "{lines:?}");
 }
+
+#[tokio::test]
+async fn coming_and_going_quickly_leaves_a_true_picture() {
+    let server = Server::configure().set("server.presence_grace", "1ms").start().await;
+    let mut alice = server.login("alice").await;
+    let mut lines = Vec::new();
+    for n in 0..30 {
+        let bob = server.login("bob").await;
+        match n % 3 {
+            0 => bob.quit("").await,
+            1 => drop(bob),
+            _ => tokio::time::sleep(std::time::Duration::from_millis(3)).await,
+        }
+        lines.extend(alice.sync().await);
+    }
+    let last = server.login("bob").await;
+    lines.extend(alice.sync().await);
+    let seen: Vec<&str> = lines.iter().filter(|line| line.nick() == "bob").map(|line| line.command.as_str()).collect();
+    for (n, command) in seen.iter().enumerate() {
+        assert_eq!(*command, if n % 2 == 0 { "JOIN" } else { "QUIT" }, "they take turns: {seen:?}");
+    }
+    assert_eq!(seen.last(), Some(&"JOIN"), "bob is there: {seen:?}");
+    let names = alice.ask("NAMES #lobby").await;
+    assert!(names.iter().any(|line| line.is("353") && line.text().contains("bob")), "{names:?}");
+    drop(last);
+    alice.expect_from("bob", "QUIT").await;
+    let names = alice.ask("NAMES #lobby").await;
+    assert!(!names.iter().any(|line| line.is("353") && line.text().contains("bob")), "{names:?}");
+}

@@ -103,8 +103,12 @@ async fn irssi(server: &Server, name: &str) -> Terminal {
     );
     std::fs::write(home.join("config"), config).expect("written");
     let terminal = Terminal::open(&home, &["irssi", "--home", home.to_str().expect("UTF-8")]);
-    terminal.shows(&["#lobby", name]).await;
-    terminal.types("/window goto #lobby");
+    eventually("the window of #lobby", async || {
+        terminal.types("/window goto #lobby");
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        terminal.screen().contains("[#lobby]").then_some(())
+    })
+    .await;
     terminal
 }
 

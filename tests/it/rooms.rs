@@ -72,6 +72,7 @@ async fn joining_is_seen_by_those_inside() {
     bob.expect_from("carol", "JOIN #dev").await;
     let own = carol.expect_from("carol", "JOIN #dev").await;
     assert_eq!(own.params.len(), 1, "without extended-join: {own:?}");
+    carol.expect("366 carol #dev").await;
     assert_eq!(names(&mut carol, "#dev").await, ["@alice", "bob", "carol"]);
     assert!(carol.ask("JOIN #dev").await.iter().all(|line| !line.is("JOIN")), "a second JOIN changes nothing");
 }
@@ -234,6 +235,7 @@ async fn several_modes_in_one_command() {
     assert_eq!(line.params.last().map(String::as_str), Some("bob"), "{line:?}");
     let letters = line.param(1);
     assert!(letters.contains("-t") && letters.contains('v') && letters.contains('m'), "{line:?}");
+    alice.expect_from("alice", "MODE #dev").await;
     assert!(alice.ask("MODE #dev +m").await.iter().all(|line| !line.matches(":alice MODE")), "nothing changed");
     alice.send("MODE #dev b").await;
     let answer = alice.sync().await;
@@ -452,4 +454,53 @@ async fn rooms_of_the_configuration_are_joined_by_new_accounts() {
     alice.quit("").await;
     let alice = server.login("alice").await;
     assert!(!alice.greeting.iter().any(|line| line.matches("JOIN #news")), "who left stays out");
+}
+
+#[tokio::test]
+async fn only_administrators_make_rooms_where_it_is_so_configured() {
+    let server = Server::configure().set("rooms.creation", "admins").start().await;
+    let mut alice = server.login("alice").await;
+    let mut root = server.login("root").await;
+    let answer = alice.ask("JOIN #mine").await;
+    assert!(answer.iter().any(Line::is_error) && !answer.iter().any(|line| line.matches(":alice JOIN")), "{answer:?}");
+    root.ask("JOIN #ours").await;
+    assert!(alice.ask("JOIN #ours").await.iter().any(|line| line.matches(":alice JOIN #ours")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_speaks_after_the_kick() {
+    let server = Server::start().await;
+    let (mut alice, bob) = dev(&server).await;
+    let (mut hearing, mut speaking) = bob.split();
+    let talking = tokio::spawn(async move {
+        for n in 0..2000 {
+            if speaking.try_send(&format!("PRIVMSG #dev :{n}")).await.is_err() {
+                break;
+            }
+        }
+        speaking.try_send("PING :end").await.expect("still connected");
+    });
+    let listening = tokio::spawn(async move {
+        let (mut echoes, mut refusals) = (0, 0);
+        while let Some(line) = hearing.next().await {
+            echoes += usize::from(line.matches(":bob PRIVMSG #dev"));
+            refusals += usize::from(line.is("404") || line.is("442"));
+            if line.is("PONG") && line.text() == "end" {
+                break;
+            }
+        }
+        (echoes, refusals)
+    });
+    for _ in 0..100 {
+        alice.expect_from("bob", "PRIVMSG #dev").await;
+    }
+    alice.send("KICK #dev bob :enough").await;
+    talking.await.expect("bob's speech");
+    let (echoes, refusals) = listening.await.expect("bob's ears");
+    let lines = alice.expect_until("the kick", |line| line.matches("KICK #dev bob")).await;
+    let before = 100 + lines.iter().filter(|line| line.is_speech()).count();
+    assert!(alice.hears().await.is_empty(), "bob speaks after the kick");
+    assert_eq!(echoes, before, "what bob was told is stored is what the others saw");
+    assert_eq!(echoes + refusals, 2000, "every line has its fate");
+    assert_eq!(server.said("#dev").len(), before);
 }

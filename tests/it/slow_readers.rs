@@ -8,6 +8,9 @@ use crate::harness::{MODERN, Server, eventually, login_over};
 
 const LINES: usize = 20_000;
 const SLOW: usize = 20;
+/// Of each, this many devices. The kernel takes in some megabytes for each connection by itself; with fewer, a server
+/// that kept a queue for each reader would hardly be seen to grow.
+const DEVICES: usize = 3;
 
 /// Line `n` of the flow, 300 bytes of text.
 fn line(n: usize) -> String {
@@ -31,10 +34,12 @@ async fn twenty_stop_reading_and_lose_nothing() {
     dave.ask("JOIN #aside").await;
     carol.ask("PART #lobby").await;
     dave.ask("PART #lobby").await;
-    let mut slow = Vec::new();
+    let (mut slow, mut deaf) = (Vec::new(), Vec::new());
     for name in &names {
-        let client = login_over(server.connect_narrow(name).await, name, MODERN).await;
-        slow.push(client.split());
+        slow.push(login_over(server.connect_narrow(name).await, name, MODERN).await.split());
+        for _ in 1..DEVICES {
+            deaf.push(login_over(server.connect_narrow(name).await, name, MODERN).await);
+        }
     }
 
     let before = server.rss();
@@ -95,7 +100,7 @@ async fn twenty_stop_reading_and_lose_nothing() {
     eprintln!("memory grew by {} KiB; {rounds} exchanges went on beside it", growth / 1024);
     assert!(growth < 64 * 1024 * 1024, "the server grew by {} MiB", growth / (1024 * 1024));
 
-    // The twenty read on.
+    // The twenty read on; their other devices never do.
     let mut reading = Vec::new();
     for (name, (mut reader, writer)) in names.into_iter().zip(slow) {
         reading.push(tokio::spawn(async move {
@@ -114,6 +119,7 @@ async fn twenty_stop_reading_and_lose_nothing() {
         reading.await.expect("every line");
     }
     assert_eq!(server.said("#lobby").len(), LINES);
+    drop(deaf);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -139,4 +145,41 @@ async fn a_reader_that_is_dead_is_let_go_in_the_end() {
         (!answer.iter().any(|line| line.is("303") && line.text().contains("bob"))).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_falls_behind_what_is_kept_in_memory_reads_on_from_the_disk() {
+    let server = Server::configure()
+        .users(["slow1", "slow2", "late"])
+        .set("history.tail_memory", "1MiB")
+        .set("history.replay_lines", 500)
+        .start()
+        .await;
+    let mut speaker = server.login("alice").await;
+    let mut slow = Vec::new();
+    for name in ["slow1", "slow2"] {
+        slow.push(login_over(server.connect_narrow(name).await, name, MODERN).await);
+    }
+    const MANY: usize = 20_000;
+    for n in 0..MANY {
+        speaker.send(format!("PRIVMSG #lobby :{}", line(n))).await;
+        if n % 200 == 0 {
+            speaker.sync().await;
+        }
+    }
+    speaker.sync().await;
+    // Who comes now is shown more of the past than the memory holds, and the live lines after it.
+    let mut late = server.login("late").await;
+    let mut seen: Vec<String> = late.greeting.iter().filter(|l| l.is_speech()).map(|l| l.text().to_owned()).collect();
+    for n in MANY..MANY + 100 {
+        speaker.send(format!("PRIVMSG #lobby :{}", line(n))).await;
+    }
+    speaker.sync().await;
+    seen.extend(late.hears().await);
+    assert!(seen.iter().map(String::as_str).eq((MANY - 500..MANY + 100).map(line).collect::<Vec<_>>()), "late's run");
+    for mut reader in slow {
+        let heard = reader.hears().await;
+        assert_eq!(heard.len(), MANY + 100);
+        assert!(heard.iter().enumerate().all(|(n, text)| *text == line(n)));
+    }
 }

@@ -343,3 +343,55 @@ async fn a_client_gets_only_the_tags_it_asked_for() {
         bob.quit("").await;
     }
 }
+
+#[tokio::test]
+async fn one_message_to_several() {
+    let server = Server::start().await;
+    let mut alice = server.login("alice").await;
+    let mut bob = server.login("bob").await;
+    let mut carol = server.login("carol").await;
+    alice.send("PRIVMSG bob,carol,#lobby :all of you").await;
+    assert_eq!(alice.hears().await.len(), 3, "an echo of each");
+    for client in [&mut bob, &mut carol] {
+        assert_eq!(client.hears().await.len(), 2, "one for each, one for the room");
+    }
+    let many = (0..50).map(|n| format!("#r{n}")).collect::<Vec<_>>().join(",");
+    assert!(alice.ask(&format!("PRIVMSG {many} :spam")).await.iter().any(|line| line.is("407")));
+}
+
+#[tokio::test]
+async fn over_several_rooms_the_order_is_one() {
+    let server = Server::start().await;
+    let mut alice = server.login("alice").await;
+    let mut bob = server.login("bob").await;
+    for client in [&mut alice, &mut bob] {
+        client.ask("JOIN #one,#two").await;
+    }
+    let targets = ["#one", "#two", "bob", "#lobby"];
+    let sent: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+    for (n, text) in sent.iter().enumerate() {
+        alice.send(format!("PRIVMSG {} :{text}", targets[n % targets.len()])).await;
+    }
+    assert_eq!(alice.hears().await, sent, "the echoes");
+    assert_eq!(bob.hears().await, sent, "what bob hears");
+}
+
+#[tokio::test]
+async fn two_devices_see_two_senders_in_the_same_order() {
+    let server = Server::start().await;
+    let mut watchers = [server.login("carol").await, server.login("carol").await, server.login_plain("dave").await];
+    let mut senders = [server.login("alice").await, server.login("bob").await];
+    for n in 0..150 {
+        for (who, sender) in senders.iter_mut().enumerate() {
+            sender.send(format!("PRIVMSG #lobby :{who}-{n}")).await;
+        }
+    }
+    for sender in &mut senders {
+        sender.sync().await;
+    }
+    let history = server.said("#lobby");
+    assert_eq!(history.len(), 300);
+    for watcher in &mut watchers {
+        assert_eq!(watcher.hears().await, history);
+    }
+}

@@ -1,0 +1,543 @@
+//! The laws of the log, on a real database: whatever people do, in groups of whatever size, some of which fail, the
+//! fold of the log is the tables is what the writer holds in memory is what was made visible; after a crash too.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::core::{Commit, Core, Effect, Settings};
+use super::directory::Directory;
+use super::orders::{HashText, Order};
+use super::world::{Image, Intent};
+use crate::event::{AccountId, Body, Event, EventId, Millis, RoomId, RoomKind, Seq, Speech, Who};
+use crate::live::{Receipt, Roster};
+use crate::room::{Actor, Member, ModeChange, Refusal, RoomState, Topic, Wish, fold_modes};
+use crate::store::{Reader, RoomRow, Search, Writer, database_path};
+
+mod reading;
+
+const PEOPLE: [&str; 4] = ["anna", "bela", "carl", "dora"];
+const ROOMS: [&str; 4] = ["#auto", "#one", "#two", "#three"];
+const HASH: &str = "a hash";
+const NOWHERE: RoomId = RoomId(9999);
+
+thread_local! {
+    static NOW: Cell<i64> = const { Cell::new(1_000) };
+}
+
+fn clock() -> Millis {
+    Millis(NOW.get())
+}
+
+fn settings() -> Settings {
+    Settings {
+        auto_join: vec![(ROOMS[0].into(), ROOMS[0].to_owned())],
+        everyone_creates: true,
+        rooms_per_account: 3,
+        tail_memory: 1 << 20,
+    }
+}
+
+/// One thing somebody does; people and rooms by their place in the lists above.
+#[derive(Clone, Debug)]
+enum Step {
+    Online(usize),
+    Offline(usize),
+    Enter(usize, usize, Option<&'static str>),
+    Direct(usize, usize),
+    InRoom(usize, usize, Deed),
+    CreateRoom(usize),
+    RemoveRoom(usize),
+    RemoveUser(usize),
+}
+
+#[derive(Clone, Debug)]
+enum Deed {
+    Part,
+    Say(Speech),
+    Kick(usize),
+    Topic(&'static str),
+    Mode(Vec<Change>),
+    Invite(usize),
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Flag(char, bool),
+    Key(Option<&'static str>),
+    Limit(Option<u32>),
+    Rank(char, usize, bool),
+}
+
+/// What makes a group fail: its so-many-th event, or its commit.
+#[derive(Clone, Copy, Debug)]
+enum Trap {
+    Event(i64),
+    Commit,
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    /// Steps that are committed together at a time, which may go back.
+    Group {
+        steps: Vec<Step>,
+        now: i64,
+        trap: Option<Trap>,
+    },
+    Crash,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let (who, room) = (0..PEOPLE.len(), 0..ROOMS.len());
+    let deed = prop_oneof![
+        2 => Just(Deed::Part),
+        3 => prop::sample::select(&[Speech::Privmsg, Speech::Notice, Speech::Tagmsg][..]).prop_map(Deed::Say),
+        2 => who.clone().prop_map(Deed::Kick),
+        2 => prop::sample::select(&["", "tea", "cake"][..]).prop_map(Deed::Topic),
+        3 => prop::collection::vec(any_change(), 1..4).prop_map(Deed::Mode),
+        2 => who.clone().prop_map(Deed::Invite),
+    ];
+    prop_oneof![
+        6 => who.clone().prop_map(Step::Online),
+        4 => who.clone().prop_map(Step::Offline),
+        8 => (who.clone(), room.clone(), prop::option::of(Just("word"))).prop_map(|(a, b, c)| Step::Enter(a, b, c)),
+        3 => (who.clone(), who.clone()).prop_map(|(a, b)| Step::Direct(a, b)),
+        14 => (who.clone(), room.clone(), deed).prop_map(|(a, b, c)| Step::InRoom(a, b, c)),
+        1 => room.clone().prop_map(Step::CreateRoom),
+        1 => room.prop_map(Step::RemoveRoom),
+        1 => who.prop_map(Step::RemoveUser),
+    ]
+}
+
+fn any_change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        3 => (prop::sample::select(&['i', 'm', 'n', 's', 't'][..]), any::<bool>()).prop_map(|(a, b)| Change::Flag(a, b)),
+        1 => prop::option::of(Just("word")).prop_map(Change::Key),
+        1 => prop::option::of(1..3u32).prop_map(Change::Limit),
+        3 => (prop::sample::select(&['o', 'v'][..]), 0..PEOPLE.len(), any::<bool>())
+            .prop_map(|(a, b, c)| Change::Rank(a, b, c)),
+    ]
+}
+
+fn any_group() -> impl Strategy<Value = Act> {
+    let trap = prop_oneof![3 => (1..6i64).prop_map(Trap::Event), 1 => Just(Trap::Commit)];
+    (prop::collection::vec(any_step(), 1..12), 1_000..9_000i64, prop::option::weighted(0.3, trap))
+        .prop_map(|(steps, now, trap)| Act::Group { steps, now, trap })
+}
+
+/// People come, some of them into one room, and then anything.
+fn any_program(crashes: u32) -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![6 => any_group(), crashes => Just(Act::Crash)];
+    prop::collection::vec(act, 1..9).prop_map(|acts| {
+        let mut steps: Vec<Step> = (0..PEOPLE.len()).map(Step::Online).collect();
+        steps.extend((1..3).map(|who| Step::Enter(who, 1, None)));
+        let mut program = vec![Act::Group { steps, now: 2_000, trap: None }];
+        program.extend(acts);
+        program
+    })
+}
+
+/// A log on a database of its own, with what the publisher would keep of it.
+struct Bench {
+    dir: TempDir,
+    core: Option<Core>,
+    directory: Directory,
+    people: Vec<Who>,
+    /// Who is in which channels, as told by the effects.
+    inside: BTreeSet<(AccountId, RoomId)>,
+    /// Rooms in which somebody seemed present at a crash, and where they stood.
+    to_reset: BTreeMap<RoomId, Seq>,
+    /// The groups that were stored, without what was refused.
+    accepted: Vec<(i64, Vec<Intent>)>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let mut bench = Bench {
+            dir: tempfile::tempdir().unwrap(),
+            core: None,
+            directory: Directory::default(),
+            people: Vec::new(),
+            inside: BTreeSet::new(),
+            to_reset: BTreeMap::new(),
+            accepted: Vec::new(),
+        };
+        bench.open();
+        let order = |name: &&str| {
+            let hash = HashText(HASH.to_owned());
+            let order = Order::AddUser { name: name.to_string(), hash, admin: *name == "dora", bot: false };
+            Intent::Order { row: None, order }
+        };
+        NOW.set(1_000);
+        let orders: Vec<Intent> = PEOPLE.iter().map(order).collect();
+        let commit = bench.core().commit(&orders);
+        assert!(commit.outcomes.iter().all(Result::is_ok));
+        bench.people = bench.reader().accounts().unwrap().into_iter().map(|a| Who { id: a.id, nick: a.name }).collect();
+        bench
+    }
+
+    /// As at a start, after whatever end.
+    fn open(&mut self) {
+        self.core = None;
+        (self.directory, self.inside) = Default::default();
+        let writer = Writer::open(self.dir.path()).unwrap();
+        self.core = Some(Core::open(writer, clock, settings(), &self.directory, &Roster::default()).unwrap());
+    }
+
+    fn core(&mut self) -> &mut Core {
+        self.core.as_mut().unwrap()
+    }
+
+    fn image(&self) -> Image {
+        self.core.as_ref().unwrap().image()
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::open(self.dir.path()).unwrap()
+    }
+
+    fn actor(&self, who: usize) -> Actor {
+        Actor { who: self.people[who].clone(), admin: PEOPLE[who] == "dora" }
+    }
+
+    fn intent(&self, step: &Step) -> Intent {
+        let room = |room: usize| self.directory.by_key(ROOMS[room]).map_or(NOWHERE, |room| room.id);
+        let order = |order| Intent::Order { row: None, order };
+        match step {
+            Step::Online(who) => {
+                Intent::Online { actor: self.actor(*who), realname: "Somebody".into(), hash: HASH.into() }
+            }
+            Step::Offline(who) => {
+                let seen = self.image().last.0;
+                Intent::Offline { who: self.people[*who].clone(), reason: "gone".into(), seen }
+            }
+            Step::Enter(who, room, word) => Intent::Enter {
+                name: ROOMS[*room].into(),
+                key: ROOMS[*room].to_owned(),
+                actor: self.actor(*who),
+                realname: "Somebody".into(),
+                word: word.map(str::to_owned),
+            },
+            Step::Direct(who, to) => Intent::Direct {
+                actor: self.actor(*who),
+                to: self.people[*to].clone(),
+                speech: Speech::Privmsg,
+                text: "between us".into(),
+                tags: "".into(),
+            },
+            Step::InRoom(who, at, deed) => {
+                Intent::InRoom { room: room(*at), actor: self.actor(*who), wish: self.wish(deed) }
+            }
+            Step::CreateRoom(room) => {
+                order(Order::CreateRoom { name: ROOMS[*room].to_owned(), topic: Some("new".into()) })
+            }
+            Step::RemoveRoom(room) => order(Order::RemoveRoom { name: ROOMS[*room].to_owned() }),
+            Step::RemoveUser(who) => order(Order::RemoveUser { name: PEOPLE[*who].to_owned() }),
+        }
+    }
+
+    fn wish(&self, deed: &Deed) -> Wish {
+        let who = |who: usize| self.people[who].clone();
+        match deed {
+            Deed::Part => Wish::Part { reason: "bye".into() },
+            Deed::Say(speech) => {
+                let (text, tags) = if *speech == Speech::Tagmsg { ("", "+draft/react=x") } else { ("some words", "") };
+                Wish::Say { speech: *speech, to: None, text: text.into(), tags: tags.into() }
+            }
+            Deed::Kick(target) => Wish::Kick { target: who(*target), reason: "".into() },
+            Deed::Topic(text) => Wish::Topic { text: (*text).into() },
+            Deed::Invite(target) => Wish::Invite { target: who(*target) },
+            Deed::Mode(changes) => {
+                let change = |change: &Change| match change {
+                    Change::Flag(letter, on) => ModeChange::Flag { letter: *letter, on: *on },
+                    Change::Key(key) => ModeChange::Key(key.map(Arc::from)),
+                    Change::Limit(limit) => ModeChange::Limit(*limit),
+                    Change::Rank(letter, target, on) => {
+                        ModeChange::Rank { letter: *letter, who: who(*target), on: *on }
+                    }
+                };
+                Wish::Mode { changes: changes.iter().map(change).collect() }
+            }
+        }
+    }
+
+    fn act(&mut self, act: &Act) {
+        match act {
+            Act::Group { steps, now, trap } => {
+                let intents: Vec<Intent> = steps.iter().map(|step| self.intent(step)).collect();
+                self.commit(*now, intents, *trap);
+            }
+            Act::Crash => {
+                let reader = self.reader();
+                for row in reader.rooms().unwrap() {
+                    if reader.members(row.id).unwrap().iter().any(|member| member.present) {
+                        self.to_reset.entry(row.id).or_insert(reader.head(row.id).unwrap());
+                    }
+                }
+                self.open();
+            }
+        }
+    }
+
+    /// Commits a group; if a trap made it fail, sees that nothing happened, and commits it again without the trap.
+    fn commit(&mut self, now: i64, intents: Vec<Intent>, trap: Option<Trap>) -> Vec<Result<Receipt, Refusal>> {
+        NOW.set(now);
+        let before = self.image();
+        if let Some(trap) = trap {
+            let (tables, last) = (self.dump(), before.last.0.0);
+            self.set_trap(Some((trap, last)));
+            let commit = self.core().commit(&intents);
+            self.set_trap(None);
+            if commit.outcomes.iter().all(is_lost) {
+                assert_eq!((commit.outcomes.len(), commit.last.0), (intents.len(), last));
+                assert!(commit.growth.is_empty() && commit.effects.is_empty());
+                assert_eq!(self.image(), before, "memory after a group that failed");
+                assert_eq!(self.dump(), tables, "tables after a group that failed");
+                let outcomes = self.commit(now, intents, None);
+                let made = self.image().last.0.0 - last;
+                assert!(made >= if let Trap::Event(at) = trap { at } else { 1 }, "it failed without reason");
+                return outcomes;
+            }
+            assert!(!commit.outcomes.iter().any(is_lost), "a part of a group was lost");
+            let made = commit.last.0 - last;
+            assert!(made < if let Trap::Event(at) = trap { at } else { 1 }, "the trap did not work");
+            return self.publish(now, intents, commit);
+        }
+        let commit = self.core().commit(&intents);
+        assert!(!commit.outcomes.iter().any(is_lost), "{:?}", commit.outcomes);
+        self.publish(now, intents, commit)
+    }
+
+    fn publish(&mut self, now: i64, intents: Vec<Intent>, commit: Commit) -> Vec<Result<Receipt, Refusal>> {
+        for effect in &commit.effects {
+            if let Effect::RoomLoaded { key, room } = effect {
+                self.directory.add(key, room.clone());
+            }
+        }
+        for growth in commit.growth {
+            growth.room.grow(growth.entries, growth.state);
+        }
+        for effect in commit.effects {
+            match effect {
+                Effect::RoomGone { room } => {
+                    self.directory.remove(room.id);
+                    self.inside.retain(|(_, inside)| *inside != room.id);
+                    self.to_reset.remove(&room.id);
+                }
+                Effect::Present { account, room, inside: true } => drop(self.inside.insert((account, room))),
+                Effect::Present { account, room, inside: false } => drop(self.inside.remove(&(account, room))),
+                _ => {}
+            }
+        }
+        let kept = intents.into_iter().zip(&commit.outcomes).filter(|(_, outcome)| outcome.is_ok());
+        self.accepted.push((now, kept.map(|(intent, _)| intent).collect()));
+        commit.outcomes
+    }
+
+    /// Makes the store fail at the given event after `last`, or at the commit of any event.
+    fn set_trap(&self, trap: Option<(Trap, i64)>) {
+        let conn = rusqlite::Connection::open(database_path(self.dir.path())).unwrap();
+        let sql = match trap {
+            None => {
+                "DROP TRIGGER IF EXISTS trap; DROP TABLE IF EXISTS trap_door; DROP TABLE IF EXISTS trap_floor;".into()
+            }
+            Some((Trap::Event(at), last)) => format!(
+                "CREATE TRIGGER trap AFTER INSERT ON events WHEN NEW.id = {} BEGIN SELECT RAISE(FAIL, 'trap'); END;",
+                last + at
+            ),
+            Some((Trap::Commit, _)) => "
+                CREATE TABLE trap_floor (id INTEGER PRIMARY KEY);
+                CREATE TABLE trap_door (id INTEGER REFERENCES trap_floor(id) DEFERRABLE INITIALLY DEFERRED);
+                CREATE TRIGGER trap AFTER INSERT ON events BEGIN INSERT INTO trap_door VALUES (1); END;"
+                .to_owned(),
+        };
+        conn.execute_batch(&sql).unwrap();
+    }
+
+    /// All rows of all tables, and what the index finds.
+    fn dump(&self) -> Vec<String> {
+        let conn = rusqlite::Connection::open(database_path(self.dir.path())).unwrap();
+        let mut dump = Vec::new();
+        for table in ["accounts", "rooms", "members", "invites", "markers", "events", "log", "meta"] {
+            let mut statement = conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+            let count = statement.column_count();
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let values: Vec<rusqlite::types::Value> = (0..count).map(|at| row.get(at).unwrap()).collect();
+                dump.push(format!("{table} {values:?}"));
+            }
+        }
+        for text in ["some", "between"] {
+            let search = Search { text: text.to_owned(), limit: 10_000, ..Search::default() };
+            dump.push(format!("{:?}", self.reader().search(&search).unwrap()));
+        }
+        dump
+    }
+
+    /// The fold of the log = the tables = memory = what was made visible; and the order of the log itself.
+    fn check(&self) {
+        let (reader, image) = (self.reader(), self.image());
+        let rooms: Vec<RoomRow> = (1..200).filter_map(|id| reader.room(RoomId(id)).unwrap()).collect();
+        let mut all: BTreeMap<EventId, Event> = BTreeMap::new();
+        for row in &rooms {
+            let log = reader.read(row.id, 1, usize::MAX).unwrap();
+            let seqs: Vec<Seq> = log.iter().map(|(seq, _)| *seq).collect();
+            assert_eq!(seqs, (1..=log.len() as Seq).collect::<Vec<_>>(), "{}", row.name);
+            assert_eq!(reader.head(row.id).unwrap(), log.len() as Seq);
+            assert!(log.windows(2).all(|pair| pair[0].1.id < pair[1].1.id), "{}", row.name);
+            let mut fold = RoomState::empty(row.id, row.kind, row.name.clone());
+            for (seq, event) in &log {
+                fold.apply(*seq, event);
+                let elsewhere = all.insert(event.id, event.clone());
+                assert!(elsewhere.is_none_or(|other| other == *event), "one event, two stories");
+            }
+            if let Some(head) = self.to_reset.get(&row.id).filter(|head| log.len() as Seq > **head) {
+                assert_eq!(log[*head as usize].1.body, Body::Reset, "the first event after a crash in {}", row.name);
+            }
+            let tables = self.state_of(&reader, row);
+            if row.kind == RoomKind::Direct {
+                fold.created = row.created;
+            }
+            assert_eq!(fold, tables, "the fold of the log, and the tables");
+
+            let Some((key, memory, head, needs_reset)) = image.rooms.get(&row.id) else {
+                assert_eq!(row.kind, RoomKind::Direct, "{} is not in memory", row.name);
+                continue;
+            };
+            let mut expected = tables;
+            if *needs_reset {
+                expected.members.values_mut().for_each(|member| member.present = false);
+            }
+            expected.created = if row.kind == RoomKind::Direct { memory.created } else { expected.created };
+            assert_eq!(memory, &expected, "memory, and the tables");
+            assert_eq!((key, *head), (&row.key, log.len() as Seq));
+            let shown = self.directory.by_id(row.id).expect("a room that is visible");
+            assert_eq!(&*shown.snapshot().state, memory, "what is visible, and memory");
+            assert_eq!(shown.snapshot().head, *head);
+            assert!(self.directory.by_key(key).is_some_and(|other| Arc::ptr_eq(&other, &shown)));
+            if row.kind == RoomKind::Channel {
+                let present: BTreeSet<AccountId> = memory.present().map(|(id, _)| id).collect();
+                let told: BTreeSet<AccountId> =
+                    self.inside.iter().filter(|(_, room)| *room == row.id).map(|(id, _)| *id).collect();
+                assert_eq!(present, told, "who is in {}", row.name);
+            }
+        }
+        let known: BTreeSet<RoomId> = rooms.iter().map(|row| row.id).collect();
+        assert!(image.rooms.keys().all(|id| known.contains(id)), "a room in memory alone");
+        let named = image.rooms.iter().map(|(id, (key, ..))| (key.clone(), *id));
+        assert_eq!(named.collect::<BTreeMap<_, _>>(), image.by_key);
+        let times: Vec<Millis> = all.values().map(|event| event.time).collect();
+        assert!(times.is_sorted(), "time went back");
+        assert!(all.keys().all(|id| *id <= image.last.0));
+    }
+
+    /// A room as its rows tell it.
+    fn state_of(&self, reader: &Reader, row: &RoomRow) -> RoomState {
+        let mut state = RoomState::empty(row.id, row.kind, row.name.clone());
+        fold_modes(&mut state, &row.modes);
+        assert_eq!(state.modes.print(true), &*row.modes);
+        state.topic = row.topic.as_ref().map(|t| Topic { text: t.text.clone(), by: t.by.clone(), at: t.at });
+        (state.founder, state.created) = (row.founder, row.created);
+        let member = |m: crate::store::MemberRow| {
+            (m.account, Member { nick: m.nick, op: m.op, voice: m.voice, present: m.present, joined: m.joined })
+        };
+        state.members = reader.members(row.id).unwrap().into_iter().map(member).collect();
+        state.invited = reader.invited(row.id).unwrap().into_iter().collect();
+        state
+    }
+}
+
+/// Whether the store failed (and not: somebody was refused).
+fn is_lost(outcome: &Result<Receipt, Refusal>) -> bool {
+    matches!(outcome, Err(Refusal::NotStored(text)) if text.starts_with("Not stored: "))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn the_fold_of_the_log_is_the_tables_is_memory(program in any_program(1)) {
+        let mut bench = Bench::new();
+        for act in &program {
+            bench.act(act);
+            bench.check();
+        }
+        bench.act(&Act::Crash);
+        bench.check();
+        bench.act(&Act::Group { steps: (0..PEOPLE.len()).map(Step::Online).collect(), now: 10_000, trap: None });
+        bench.check();
+    }
+
+    /// Whoever leaves out all that was refused gets the same log, the same tables and the same memory.
+    #[test]
+    fn what_is_refused_leaves_no_trace(program in any_program(0)) {
+        let mut bench = Bench::new();
+        program.iter().for_each(|act| bench.act(act));
+        let mut other = Bench::new();
+        for (now, intents) in bench.accepted.clone() {
+            let outcomes = other.commit(now, intents, None);
+            prop_assert!(outcomes.iter().all(Result::is_ok), "{:?}", outcomes);
+        }
+        prop_assert_eq!(bench.image(), other.image());
+        prop_assert_eq!(bench.dump(), other.dump());
+    }
+}
+
+fn group(steps: &[Step]) -> Act {
+    Act::Group { steps: steps.to_vec(), now: 5_000, trap: None }
+}
+
+fn kinds(bench: &Bench, room: &str) -> Vec<&'static str> {
+    let reader = bench.reader();
+    let id = reader.room_by_key(room).unwrap().unwrap().id;
+    reader.read(id, 1, 1000).unwrap().iter().map(|(_, event)| event.kind().word()).collect()
+}
+
+#[test]
+fn a_quit_is_one_event_in_several_logs() {
+    let mut bench = Bench::new();
+    bench.act(&group(&[Step::Online(0), Step::Enter(0, 1, None), Step::Enter(0, 2, None), Step::Offline(0)]));
+    let reader = bench.reader();
+    let last = |room: &str| reader.read(reader.room_by_key(room).unwrap().unwrap().id, 1, 99).unwrap().pop().unwrap().1;
+    assert_eq!(last("#one").body, Body::Quit { reason: "gone".into() });
+    assert_eq!(last("#one"), last("#two"));
+    assert_eq!(last("#one"), last("#auto"));
+    bench.check();
+}
+
+#[test]
+fn only_the_last_session_quits() {
+    let mut bench = Bench::new();
+    bench.act(&group(&[Step::Online(0), Step::Online(0), Step::Offline(0)]));
+    assert_eq!(kinds(&bench, "#auto"), ["created", "join"]);
+    bench.act(&group(&[Step::Offline(0), Step::Offline(0), Step::Online(0)]));
+    assert_eq!(kinds(&bench, "#auto"), ["created", "join", "quit", "join"]);
+    bench.check();
+}
+
+/// Nobody can be taken out of a room by an order before the log has said that nobody is there.
+#[test]
+fn a_removed_account_leaves_after_the_reset() {
+    let mut bench = Bench::new();
+    bench.act(&group(&[Step::Online(0), Step::Online(1)]));
+    bench.act(&Act::Crash);
+    bench.act(&group(&[Step::RemoveUser(0)]));
+    assert_eq!(kinds(&bench, "#auto"), ["created", "join", "join", "reset", "part"]);
+    bench.check();
+}
+
+#[test]
+fn a_room_removed_and_made_anew_in_a_group_that_fails_is_still_there() {
+    let mut bench = Bench::new();
+    bench.act(&group(&[Step::Online(0), Step::Enter(0, 1, None)]));
+    let steps = vec![Step::RemoveRoom(1), Step::Enter(0, 1, None)];
+    bench.act(&Act::Group { steps, now: 5_000, trap: Some(Trap::Commit) });
+    bench.check();
+    assert_eq!(kinds(&bench, "#one"), ["created", "join"]);
+    let steps = vec![Step::CreateRoom(2), Step::RemoveRoom(2), Step::Enter(0, 3, None)];
+    bench.act(&Act::Group { steps, now: 5_000, trap: Some(Trap::Event(4)) });
+    bench.check();
+}

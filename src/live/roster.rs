@@ -220,3 +220,78 @@ impl Roster {
         online
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(id: i64) -> Arc<Person> {
+        Person::new(AccountId(id), "anna".into(), false, false, EventId(5))
+    }
+
+    fn enter(person: &Person, session: u64) -> (Arc<Mailbox>, bool) {
+        let mailbox = Mailbox::new(session, person.id);
+        let first = person.enter(mailbox.clone(), &Arc::from("Anna"), Millis(10));
+        (mailbox, first)
+    }
+
+    #[test]
+    fn the_first_comes_and_the_last_goes() {
+        let anna = person(1);
+        assert!(enter(&anna, 1).1);
+        assert!(!enter(&anna, 2).1);
+        assert!(!anna.leave(1));
+        assert!(!anna.leave(99));
+        assert!(anna.is_online());
+        assert!(anna.leave(2));
+        assert!(!anna.is_online());
+    }
+
+    #[test]
+    fn an_account_is_away_when_every_session_is() {
+        let anna = person(1);
+        enter(&anna, 1);
+        assert_eq!(anna.set_away(1, Some("tea".into())), Some(Some("tea".into())));
+        assert_eq!(anna.set_away(1, Some("tea".into())), None);
+        enter(&anna, 2);
+        assert_eq!(anna.set_away(2, Some("cake".into())), Some(Some("cake".into())));
+        assert_eq!(anna.set_away(1, None), Some(None));
+        assert_eq!(anna.set_away(2, None), None);
+        assert_eq!(anna.away(), None);
+    }
+
+    #[test]
+    fn only_news_of_rooms_is_told() {
+        let anna = person(1);
+        let (mailbox, _) = enter(&anna, 1);
+        anna.set_in(RoomId(3), true);
+        assert!(anna.is_in(RoomId(3)) && mailbox.take().rooms_changed);
+        anna.set_in(RoomId(3), true);
+        assert!(!mailbox.take().rooms_changed);
+        anna.set_in(RoomId(3), false);
+        assert!(!anna.is_in(RoomId(3)) && mailbox.take().rooms_changed);
+    }
+
+    #[test]
+    fn what_was_seen_never_goes_back() {
+        let anna = person(1);
+        anna.saw(EventId(3));
+        assert_eq!(anna.seen(), EventId(5));
+        anna.saw(EventId(9));
+        assert_eq!(anna.seen(), EventId(9));
+    }
+
+    #[test]
+    fn people_are_found_by_id_and_by_key() {
+        let roster = Roster::default();
+        roster.add("anna", person(1));
+        roster.add("bela", person(2));
+        assert_eq!(roster.by_key("bela").unwrap().id, AccountId(2));
+        assert_eq!(roster.everyone().len(), 2);
+        assert_eq!(roster.online().len(), 0);
+        enter(&roster.by_id(AccountId(1)).unwrap(), 1);
+        assert_eq!(roster.online().len(), 1);
+        roster.remove(AccountId(1));
+        assert!(roster.by_id(AccountId(1)).is_none() && roster.by_key("anna").is_none());
+    }
+}

@@ -229,22 +229,27 @@ mod tests {
         Person::new(AccountId(id), "anna".into(), false, false, EventId(5))
     }
 
-    fn enter(person: &Person, session: u64) -> (Arc<Mailbox>, bool) {
+    /// The mailbox of a new session, and what came of the account's being away.
+    fn enter(person: &Person, session: u64) -> (Arc<Mailbox>, Option<Option<Arc<str>>>) {
         let mailbox = Mailbox::new(session, person.id);
-        let first = person.enter(mailbox.clone(), &Arc::from("Anna"), Millis(10));
-        (mailbox, first)
+        let back = person.enter(mailbox.clone(), &Arc::from("Anna"), Millis(10 * session as i64));
+        (mailbox, back)
     }
 
     #[test]
-    fn the_first_comes_and_the_last_goes() {
+    fn an_account_is_online_from_the_first_to_the_last_session() {
         let anna = person(1);
-        assert!(enter(&anna, 1).1);
-        assert!(!enter(&anna, 2).1);
-        assert!(!anna.leave(1));
-        assert!(!anna.leave(99));
-        assert!(anna.is_online());
-        assert!(anna.leave(2));
         assert!(!anna.is_online());
+        enter(&anna, 1);
+        enter(&anna, 2);
+        assert_eq!((anna.session_count(), anna.times()), (2, (Millis(20), Millis(10))));
+        anna.leave(1);
+        anna.leave(99);
+        assert!(anna.is_online());
+        anna.leave(2);
+        assert!(!anna.is_online());
+        enter(&anna, 3);
+        assert_eq!(anna.times(), (Millis(30), Millis(30)));
     }
 
     #[test]
@@ -253,11 +258,25 @@ mod tests {
         enter(&anna, 1);
         assert_eq!(anna.set_away(1, Some("tea".into())), Some(Some("tea".into())));
         assert_eq!(anna.set_away(1, Some("tea".into())), None);
-        enter(&anna, 2);
+        assert_eq!(enter(&anna, 2).1, Some(None), "a second session, and it is there");
         assert_eq!(anna.set_away(2, Some("cake".into())), Some(Some("cake".into())));
         assert_eq!(anna.set_away(1, None), Some(None));
         assert_eq!(anna.set_away(2, None), None);
         assert_eq!(anna.away(), None);
+    }
+
+    #[test]
+    fn who_is_away_and_goes_comes_back_present() {
+        let anna = person(1);
+        enter(&anna, 1);
+        anna.set_away(1, Some("tea".into()));
+        assert_eq!(anna.leave(1), Some(None));
+        enter(&anna, 2);
+        assert_eq!(anna.away(), None);
+        enter(&anna, 3);
+        assert_eq!(anna.set_away(3, Some("cake".into())), None);
+        assert_eq!(anna.leave(2), Some(Some("cake".into())), "only the one that is away is left");
+        assert_eq!(anna.away().as_deref(), Some("cake"));
     }
 
     #[test]

@@ -213,3 +213,213 @@ fn split(text: &str, len: usize) -> (&str, &str) {
         None => text.split_at(at),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{AccountId, EventId, Who};
+    use crate::proto::line::Message;
+    use proptest::prelude::*;
+
+    const HOST: &str = "chat.example";
+    const TIME: Millis = Millis(1_795_447_206_123);
+
+    fn who(nick: &str) -> Who {
+        Who { id: AccountId(1), nick: nick.into() }
+    }
+
+    fn of(body: Body) -> Event {
+        Event { id: EventId(1000), time: TIME, actor: Some(who("anna")), body }
+    }
+
+    fn said(speech: Speech, to: Option<&str>, text: &str, tags: &str) -> Event {
+        of(Body::Said { speech, to: to.map(who), text: text.into(), tags: tags.into() })
+    }
+
+    fn line(event: &Event, caps: &[Cap]) -> String {
+        let bytes = super::event(event, "#room", HOST, CapSet::of(caps));
+        String::from_utf8(bytes).unwrap().strip_suffix("\r\n").unwrap().to_owned()
+    }
+
+    #[test]
+    fn every_kind_has_its_line() {
+        let cases = [
+            (said(Speech::Privmsg, None, "hello there", ""), "PRIVMSG #room :hello there"),
+            (said(Speech::Notice, Some("bela"), ":)", ""), "NOTICE bela ::)"),
+            (said(Speech::Tagmsg, None, "", "+draft/react=x"), "TAGMSG #room"),
+            (of(Body::Join { realname: "Anna A".into() }), "JOIN #room"),
+            (of(Body::Part { reason: "".into() }), "PART #room"),
+            (of(Body::Part { reason: "bye now".into() }), "PART #room :bye now"),
+            (of(Body::Quit { reason: "bye".into() }), "QUIT :bye"),
+            (of(Body::Kick { target: who("bela"), reason: "why not".into() }), "KICK #room bela :why not"),
+            (of(Body::Topic { text: "".into() }), "TOPIC #room :"),
+            (of(Body::Mode { changes: "+o-k bela *".into() }), "MODE #room +o-k bela *"),
+            (of(Body::Invite { target: who("bela") }), "INVITE bela #room"),
+        ];
+        for (event, expected) in cases {
+            assert_eq!(line(&event, &[]), format!(":anna!anna@chat.example {expected}"));
+        }
+        let nobody = Event { actor: None, ..of(Body::Topic { text: "x".into() }) };
+        assert_eq!(line(&nobody, &[Cap::AccountTag]), ":chat.example TOPIC #room :x");
+    }
+
+    #[test]
+    fn capabilities_add_what_they_promise() {
+        let event = said(Speech::Privmsg, None, "hi", "+reply=abc;+x");
+        let all = [Cap::ServerTime, Cap::MessageTags, Cap::AccountTag];
+        assert_eq!(
+            line(&event, &all),
+            "@time=2026-11-23T15:20:06.123Z;msgid=z8;account=anna;+reply=abc;+x :anna!anna@chat.example PRIVMSG #room :hi"
+        );
+        assert!(line(&event, &[Cap::AccountTag]).starts_with("@account=anna :anna!"));
+        let join = of(Body::Join { realname: "Anna A".into() });
+        assert!(line(&join, &[Cap::ExtendedJoin]).ends_with(" JOIN #room anna :Anna A"));
+    }
+
+    #[test]
+    fn each_set_that_matters_has_its_slot() {
+        let mut slots: Vec<usize> = (0..16usize)
+            .map(|bits| {
+                let mut caps = CapSet::of(&[Cap::Batch]);
+                RELEVANT
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| bits >> at & 1 == 1)
+                    .for_each(|(_, cap)| caps.insert(*cap));
+                slot(caps)
+            })
+            .collect();
+        slots.sort_unstable();
+        assert_eq!(slots, (0..16).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn history_is_what_was_spoken_and_server_matters_are_nobodys() {
+        let all = CapSet::of(&[Cap::MessageTags, Cap::InviteNotify]);
+        for kind in Kind::ALL {
+            assert_eq!(shows(kind, all, View::History), kind.is_spoken());
+            let hidden = matches!(kind, Kind::Redacted | Kind::Created | Kind::Reset);
+            assert_eq!(shows(kind, all, View::Live), !hidden);
+            let needs = matches!(kind, Kind::Tagmsg | Kind::Invite);
+            assert_eq!(shows(kind, CapSet::EMPTY, View::Live), !hidden && !needs);
+        }
+    }
+
+    #[test]
+    fn notes_go_to_who_asked_for_them() {
+        let told = |body, caps: &[Cap]| {
+            let note = Note { time: TIME, actor: who("anna"), session: 1, body };
+            super::note(&note, HOST, CapSet::of(caps)).map(|bytes| String::from_utf8(bytes).unwrap())
+        };
+        let typing = || NoteBody::Tags { room: None, target: "#room".into(), tags: "+typing=active".into() };
+        assert_eq!(told(typing(), &[Cap::ServerTime]), None);
+        assert_eq!(
+            told(typing(), &[Cap::MessageTags]).as_deref(),
+            Some("@+typing=active :anna!anna@chat.example TAGMSG #room\r\n")
+        );
+        let away = |message: Option<&str>| NoteBody::Away { message: message.map(Into::into) };
+        assert_eq!(told(away(None), &[]), None);
+        let line = told(away(Some("out for tea")), &[Cap::AwayNotify, Cap::AccountTag]);
+        assert_eq!(line.as_deref(), Some("@account=anna :anna!anna@chat.example AWAY :out for tea\r\n"));
+        assert_eq!(told(away(None), &[Cap::AwayNotify]).as_deref(), Some(":anna!anna@chat.example AWAY\r\n"));
+        let name = NoteBody::Realname { realname: "Anna B".into() };
+        assert_eq!(told(name, &[Cap::Setname]).as_deref(), Some(":anna!anna@chat.example SETNAME :Anna B\r\n"));
+    }
+
+    #[test]
+    fn times_are_printed_in_full() {
+        assert_eq!(iso(Millis(0)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(iso(TIME), "2026-11-23T15:20:06.123Z");
+        assert_eq!(stamp(TIME), "2026-11-23 15:20:06");
+        assert_eq!(iso(Millis(951_782_400_001)), "2000-02-29T00:00:00.001Z");
+        // Beyond what can be printed: not a panic.
+        assert_eq!(iso(Millis(i64::MAX)), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn the_past_is_dated() {
+        let dated = |text: &str| {
+            let bytes = dated(&said(Speech::Privmsg, None, text, ""), "#room", HOST, CapSet::EMPTY);
+            String::from_utf8(bytes).unwrap()
+        };
+        let start = ":anna!anna@chat.example PRIVMSG #room :[2026-11-23 15:20:06]";
+        assert_eq!(dated("hello there"), format!("{start} hello there\r\n"));
+        assert_eq!(dated("\x01ACTION waves\x01"), format!("{start} * anna waves\r\n"));
+        assert_eq!(dated("\x01ACTION waves"), format!("{start} * anna waves\r\n"));
+        let topic = of(Body::Topic { text: "x".into() });
+        let plain = event(&topic, "#room", HOST, CapSet::EMPTY);
+        assert_eq!(super::dated(&topic, "#room", HOST, CapSet::EMPTY), plain);
+    }
+
+    #[test]
+    fn a_text_is_cut_at_a_blank_or_between_letters() {
+        assert_eq!(split("hello there", 11), ("hello there", ""));
+        assert_eq!(split("hello there", 8), ("hello", "there"));
+        assert_eq!(split("a hellothere", 8), ("a hellot", "here"));
+        assert_eq!(split("ääää", 3), ("ä", "äää"));
+        assert_eq!(split("äää", 0), ("", "äää"));
+    }
+
+    proptest! {
+        /// However long a line was when it was sent: dated, each part fits, and no word is lost.
+        #[test]
+        fn dated_lines_fit_and_lose_nothing(
+            text in "(\\PC| |[a-z ]{1,9}){1,160}",
+            nick in "\\w{1,12}",
+            action in any::<bool>(),
+            direct in any::<bool>(),
+            tagged in any::<bool>(),
+        ) {
+            let mut text = text;
+            let wrap = |text: &str| if action { format!("\x01ACTION {text}\x01") } else { text.to_owned() };
+            let target = if direct { "bela" } else { "#room" };
+            while said_len(&nick, HOST, "PRIVMSG", target, &wrap(&text)) > BODY_MAX {
+                text.pop();
+            }
+            prop_assume!(!text.is_empty());
+            let mut event = said(Speech::Privmsg, direct.then_some("bela"), &wrap(&text), "");
+            event.actor = Some(who(&nick));
+            let caps = if tagged { CapSet::of(&[Cap::MessageTags, Cap::AccountTag]) } else { CapSet::EMPTY };
+            let bytes = String::from_utf8(dated(&event, "#room", HOST, caps)).unwrap();
+            let mut words = String::new();
+            let parts: Vec<&str> = bytes.split_inclusive("\r\n").collect();
+            prop_assert!(parts.len() <= 2);
+            for part in parts {
+                let line = part.strip_suffix("\r\n").unwrap();
+                let tags = if line.starts_with('@') { line.find(' ').unwrap() + 1 } else { 0 };
+                prop_assert!(part.len() - tags <= BODY_MAX, "{} bytes: {}", part.len() - tags, part);
+                let message = Message::parse(line).unwrap();
+                prop_assert_eq!(message.params[0], target);
+                words.push_str(message.params[1]);
+            }
+            let whole = match action {
+                true => format!("[{}] * {nick} {text}", stamp(TIME)),
+                false => format!("[{}] {text}", stamp(TIME)),
+            };
+            let dense = |text: &str| text.replace(' ', "");
+            prop_assert_eq!(dense(&words), dense(&whole));
+        }
+
+        #[test]
+        fn times_sort_as_they_read(a in 0..253_402_300_799_999i64, b in 0..253_402_300_799_999i64) {
+            prop_assert_eq!(iso(Millis(a)).len(), 24);
+            prop_assert_eq!(a.cmp(&b), iso(Millis(a)).cmp(&iso(Millis(b))));
+        }
+
+        /// Whatever was said, one event is one line, and its length was foretold.
+        #[test]
+        fn one_event_is_one_line(text in "\\PC{0,60}", nick in "\\w{1,12}", bits in 0..16usize) {
+            let mut event = said(Speech::Privmsg, None, &text, "");
+            event.actor = Some(who(&nick));
+            let mut caps = CapSet::EMPTY;
+            RELEVANT.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).for_each(|(_, cap)| caps.insert(*cap));
+            let bytes = String::from_utf8(super::event(&event, "#room", HOST, caps)).unwrap();
+            let line = bytes.strip_suffix("\r\n").unwrap();
+            prop_assert!(!line.contains(['\r', '\n']));
+            let message = Message::parse(line).unwrap();
+            prop_assert_eq!(&message.params[..], &["#room", &text][..]);
+            let tags = if line.starts_with('@') { line.find(' ').unwrap() + 1 } else { 0 };
+            prop_assert_eq!(bytes.len() - tags, said_len(&nick, HOST, "PRIVMSG", "#room", &text));
+        }
+    }
+}

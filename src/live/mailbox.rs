@@ -137,3 +137,73 @@ impl Bell {
         &self.mailbox
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Millis, NoteBody, Who};
+    use std::time::Duration;
+
+    fn mailbox() -> Arc<Mailbox> {
+        Mailbox::new(7, AccountId(1))
+    }
+
+    fn note(n: i64) -> Arc<Note> {
+        let actor = Who { id: AccountId(2), nick: "bela".into() };
+        Arc::new(Note { time: Millis(n), actor, session: 1, body: NoteBody::Away { message: None } })
+    }
+
+    async fn is_woken(mailbox: &Mailbox) -> bool {
+        tokio::time::timeout(Duration::from_millis(20), mailbox.wait()).await.is_ok()
+    }
+
+    #[test]
+    fn notes_are_bounded_and_the_oldest_give_way() {
+        let mailbox = mailbox();
+        (0..1_000).for_each(|n| mailbox.note(note(n)));
+        let times: Vec<i64> = mailbox.take().notes.iter().map(|note| note.time.0).collect();
+        assert_eq!(times, (1_000 - NOTES_MAX as i64..1_000).collect::<Vec<_>>());
+        assert!(mailbox.take().notes.is_empty());
+    }
+
+    #[test]
+    fn marks_merge_until_they_are_heard() {
+        let mailbox = mailbox();
+        let (one, two) = (Bell::new(mailbox.clone(), RoomId(1)), Bell::new(mailbox.clone(), RoomId(2)));
+        for _ in 0..100 {
+            one.mark();
+            two.mark();
+        }
+        assert_eq!(mailbox.take().grown, [RoomId(1), RoomId(2)]);
+        one.mark();
+        assert!(mailbox.take().grown.is_empty(), "not heard yet: the session has still to look");
+        one.heard();
+        two.mark();
+        one.mark();
+        assert_eq!(mailbox.take().grown, [RoomId(1)]);
+    }
+
+    #[tokio::test]
+    async fn marks_and_answers_wake_nobody_and_the_rest_does() {
+        let mailbox = mailbox();
+        let bell = Bell::new(mailbox.clone(), RoomId(1));
+        bell.mark();
+        mailbox.ack(Ack { nonce: 1, outcome: Err(Refusal::NotInRoom) });
+        assert!(!is_woken(&mailbox).await);
+        let acts: [&dyn Fn(); 4] =
+            [&|| bell.mailbox().wake(), &|| mailbox.note(note(1)), &|| mailbox.rooms_changed(), &|| {
+                mailbox.end("over".into())
+            }];
+        for act in acts {
+            act();
+            act();
+            assert!(is_woken(&mailbox).await);
+            assert!(!is_woken(&mailbox).await, "woken twice for what lies there once");
+        }
+        mailbox.end("later".into());
+        let mail = mailbox.take();
+        assert_eq!((mail.grown.len(), mail.acks.len(), mail.notes.len()), (1, 1, 2));
+        assert!(mail.rooms_changed);
+        assert_eq!(mail.end.as_deref(), Some("over"), "the first reason counts");
+    }
+}

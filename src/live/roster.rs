@@ -221,3 +221,97 @@ impl Roster {
         online
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(id: i64) -> Arc<Person> {
+        Person::new(AccountId(id), "anna".into(), false, false, EventId(5))
+    }
+
+    /// The mailbox of a new session, and what came of the account's being away.
+    fn enter(person: &Person, session: u64) -> (Arc<Mailbox>, Option<Option<Arc<str>>>) {
+        let mailbox = Mailbox::new(session, person.id);
+        let back = person.enter(mailbox.clone(), &Arc::from("Anna"), Millis(10 * session as i64));
+        (mailbox, back)
+    }
+
+    #[test]
+    fn an_account_is_online_from_the_first_to_the_last_session() {
+        let anna = person(1);
+        assert!(!anna.is_online());
+        enter(&anna, 1);
+        enter(&anna, 2);
+        assert_eq!((anna.session_count(), anna.times()), (2, (Millis(20), Millis(10))));
+        anna.leave(1);
+        anna.leave(99);
+        assert!(anna.is_online());
+        anna.leave(2);
+        assert!(!anna.is_online());
+        enter(&anna, 3);
+        assert_eq!(anna.times(), (Millis(30), Millis(30)));
+    }
+
+    #[test]
+    fn an_account_is_away_when_every_session_is() {
+        let anna = person(1);
+        enter(&anna, 1);
+        assert_eq!(anna.set_away(1, Some("tea".into())), Some(Some("tea".into())));
+        assert_eq!(anna.set_away(1, Some("tea".into())), None);
+        assert_eq!(enter(&anna, 2).1, Some(None), "a second session, and it is there");
+        assert_eq!(anna.set_away(2, Some("cake".into())), Some(Some("cake".into())));
+        assert_eq!(anna.set_away(1, None), Some(None));
+        assert_eq!(anna.set_away(2, None), None);
+        assert_eq!(anna.away(), None);
+    }
+
+    #[test]
+    fn who_is_away_and_goes_comes_back_present() {
+        let anna = person(1);
+        enter(&anna, 1);
+        anna.set_away(1, Some("tea".into()));
+        assert_eq!(anna.leave(1), None, "a short absence is not shown, so what others believe stays true for now");
+        assert_eq!(enter(&anna, 2).1, Some(None), "and they are told with the session that follows");
+        assert_eq!(anna.away(), None);
+        enter(&anna, 3);
+        assert_eq!(anna.set_away(3, Some("cake".into())), None);
+        assert_eq!(anna.leave(2), Some(Some("cake".into())), "only the one that is away is left");
+        assert_eq!(anna.away().as_deref(), Some("cake"));
+    }
+
+    #[test]
+    fn only_news_of_rooms_is_told() {
+        let anna = person(1);
+        let (mailbox, _) = enter(&anna, 1);
+        anna.set_in(RoomId(3), true);
+        assert!(anna.is_in(RoomId(3)) && mailbox.take().rooms_changed);
+        anna.set_in(RoomId(3), true);
+        assert!(!mailbox.take().rooms_changed);
+        anna.set_in(RoomId(3), false);
+        assert!(!anna.is_in(RoomId(3)) && mailbox.take().rooms_changed);
+    }
+
+    #[test]
+    fn what_was_seen_never_goes_back() {
+        let anna = person(1);
+        anna.saw(EventId(3));
+        assert_eq!(anna.seen(), EventId(5));
+        anna.saw(EventId(9));
+        assert_eq!(anna.seen(), EventId(9));
+    }
+
+    #[test]
+    fn people_are_found_by_id_and_by_key() {
+        let roster = Roster::default();
+        roster.add("anna", person(1));
+        roster.add("bela", person(2));
+        assert_eq!(roster.by_key("bela").unwrap().id, AccountId(2));
+        assert_eq!(roster.everyone().len(), 2);
+        assert_eq!(roster.online().len(), 0);
+        enter(&roster.by_id(AccountId(1)).unwrap(), 1);
+        assert_eq!(roster.online().len(), 1);
+        roster.remove(AccountId(1));
+        assert!(roster.by_id(AccountId(1)).is_none() && roster.by_key("anna").is_none());
+    }
+}

@@ -17,6 +17,7 @@ use crate::live::{Receipt, Roster};
 use crate::room::{Actor, Member, ModeChange, Refusal, RoomState, Topic, Wish, fold_modes};
 use crate::store::{Reader, RoomRow, Search, Writer, database_path};
 
+#[cfg(test)]
 mod reading;
 
 const PEOPLE: [&str; 4] = ["anna", "bela", "carl", "dora"];

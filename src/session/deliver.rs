@@ -21,6 +21,12 @@ pub(super) const OUT_HIGH: usize = 16 * 1024;
 /// Lines told as news when a room is entered, at most: so much does not happen between a command and its answer.
 const NEWS_MAX: usize = 1000;
 
+/// Direct messages of one person that are told at login, at most; whatever `replay_lines` says of rooms, nobody's mail
+/// is thrown away.
+const MISSED_MAX: usize = 200;
+/// And of all people together; the oldest stay in the history.
+const MISSED_IN_ALL: usize = 2000;
+
 /// From where on a room that is entered is told as news.
 #[derive(Clone, Copy)]
 pub(super) enum Since {
@@ -228,7 +234,7 @@ impl Session {
         rooms.sort_by_key(|room| room.name());
         for room in rooms {
             match room.kind {
-                RoomKind::Direct if self.wants_replay() => {
+                RoomKind::Direct if !self.person.is_bot() => {
                     let (cursor, snapshot) = Cursor::attach(room.clone(), &self.mailbox);
                     self.missed.push((room.id, snapshot.head));
                     self.cursors.insert(room.id, cursor);
@@ -243,9 +249,16 @@ impl Session {
         if rooms.is_empty() {
             return Ok(());
         }
-        let (me, seen, most) = (self.person.id, self.person.seen(), self.settings.replay_lines);
+        let (me, seen, most) = (self.person.id, self.person.seen(), MISSED_MAX);
         let echo = self.caps().contains(Cap::EchoMessage);
-        for mut entries in self.ctx.log.readers().missed(rooms, seen, most).await? {
+        let mut missed = self.ctx.log.readers().missed(rooms, seen, most).await?;
+        let mut left = MISSED_IN_ALL;
+        for entries in missed.iter_mut().rev() {
+            let keep = entries.len().min(left);
+            entries.drain(..entries.len() - keep);
+            left -= keep;
+        }
+        for mut entries in missed {
             entries.retain(|entry| echo || entry.event.actor.as_ref().is_none_or(|who| who.id != me));
             let peer = entries.iter().find_map(|entry| peer_of(&entry.event, me));
             self.replay(&peer.unwrap_or_else(|| self.person.nick.clone()), &entries);

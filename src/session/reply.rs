@@ -193,3 +193,53 @@ impl Session {
         format!("b{}", self.batches)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::line::Message;
+    use proptest::prelude::*;
+
+    fn spliced(tags: &str, line: &str) -> String {
+        let mut out = BytesMut::from(&b"before\r\n"[..]);
+        splice(&mut out, tags, line.as_bytes());
+        String::from_utf8(out.to_vec()).unwrap().strip_prefix("before\r\n").unwrap().to_owned()
+    }
+
+    #[test]
+    fn tags_stand_in_front_of_tags() {
+        assert_eq!(spliced("", ":a PONG"), ":a PONG\r\n");
+        assert_eq!(spliced("label=x", ":a PONG\r\n"), "@label=x :a PONG\r\n");
+        assert_eq!(spliced("label=x", "@time=1;msgid=2 :a PONG"), "@label=x;time=1;msgid=2 :a PONG\r\n");
+        assert_eq!(spliced("", "@time=1 :a PONG\r\n"), "@time=1 :a PONG\r\n");
+    }
+
+    proptest! {
+        #[test]
+        fn splicing_adds_tags_and_nothing_else(
+            label in "\\PC{0,12}",
+            tags in prop::collection::vec(("[a-z]{1,5}", "\\PC{0,6}"), 0..4),
+            text in "[^\r\n\0]{0,20}",
+            ended in any::<bool>(),
+            spliced_tags in any::<bool>(),
+        ) {
+            let line = tags.iter().fold(Line::new(), |line, (key, value)| line.tag(key, value));
+            let mut line = line.source("a!a@host").command("PRIVMSG").param("#room").last(&text).into_string();
+            let bare = line.clone();
+            if ended {
+                line.push_str("\r\n");
+            }
+            let more = if spliced_tags { label_tag(&label) } else { String::new() };
+            let whole = spliced(&more, &line);
+            let read = Message::parse(whole.strip_suffix("\r\n").unwrap()).unwrap();
+            let before = Message::parse(&bare).unwrap();
+            prop_assert_eq!((read.source, read.command, &read.params), (before.source, before.command, &before.params));
+            let old: Vec<_> = before.tags.raw_pairs().collect();
+            let new: Vec<_> = read.tags.raw_pairs().collect();
+            prop_assert_eq!(&new[usize::from(spliced_tags)..], &old[..]);
+            if spliced_tags && !tags.iter().any(|(key, _)| key == "label") {
+                prop_assert_eq!(read.tags.value("label"), Some(label));
+            }
+        }
+    }
+}

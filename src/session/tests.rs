@@ -20,7 +20,9 @@ use crate::net::limits::LoginThrottle;
 use crate::room::{Actor, Wish};
 use crate::store::Writer;
 
+#[cfg(test)]
 mod dialogues;
+#[cfg(test)]
 mod races;
 
 const HOST: &str = "chat.test";

@@ -1,5 +1,9 @@
 //! The limits that keep one from harming the others: on by default, each in the config.
 
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
 use crate::harness::{Client, DEADLINE, Line, Server, eventually, password_of, sasl_plain};
 
 #[tokio::test]
@@ -198,4 +202,19 @@ async fn connections_in_all() {
     let answered = tokio::time::timeout(DEADLINE, answered).await.expect("a decision");
     assert!(answered.is_none(), "a third connection of two");
     alice.sync().await;
+}
+
+#[tokio::test]
+async fn a_whole_school_comes_back_from_one_address() {
+    let names: Vec<String> = (1..=20).map(|n| format!("pupil{n:02}")).collect();
+    let server = Server::configure().users(&names).set("limits.logins_per_minute", 3).start().await;
+    let server = Arc::new(server);
+    let mut logins = JoinSet::new();
+    for name in names {
+        let server = server.clone();
+        logins.spawn(async move { server.login(&name).await });
+    }
+    for mut pupil in logins.join_all().await {
+        pupil.sync().await;
+    }
 }

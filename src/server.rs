@@ -305,7 +305,8 @@ async fn reload(server: &Server, old: &Config, file: Option<&Path>, logging: &Lo
         tracing::error!(%error, "the old log level stays");
     }
     server.limiter.set(per_address(&new), new.server.max_connections);
-    server.ctx.throttle.set(new.limits.logins_per_minute, new.limits.logins_per_minute);
+    let (address, account) = failed_logins(&new);
+    server.ctx.throttle.set(address, account);
     server.ctx.settings.store(Arc::new(settings(&new)));
     match hasher(&new).await {
         Ok(hasher) => {
@@ -361,7 +362,15 @@ async fn hasher(config: &Config) -> anyhow::Result<Arc<Hasher>> {
 }
 
 fn throttle(config: &Config) -> LoginThrottle {
-    LoginThrottle::new(config.limits.logins_per_minute, config.limits.logins_per_minute)
+    let (address, account) = failed_logins(config);
+    LoginThrottle::new(address, account)
+}
+
+/// Failed logins in a minute from one address, and on one account: more on an account, so that one address alone cannot
+/// lock its owner out.
+fn failed_logins(config: &Config) -> (u32, u32) {
+    let address = config.limits.logins_per_minute;
+    (address, address.saturating_mul(5))
 }
 
 fn per_address(config: &Config) -> u32 {

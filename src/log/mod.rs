@@ -6,6 +6,7 @@ mod core;
 mod cursor;
 mod directory;
 mod figures;
+mod mirror;
 mod orders;
 mod readers;
 mod tail;

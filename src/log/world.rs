@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use crate::event::{AccountId, Body, Event, EventId, Millis, RoomId, RoomKind, Seq, Speech, Who};
 use crate::live::{Person, Receipt, Roster};
-use crate::room::{self, Actor, Member, Modes, Refusal, RoomState, Topic, Wish};
-use crate::store::{MemberRow, RoomRow, StoreError, TopicRow, Tx, Writer};
+use crate::room::{self, Actor, Member, Refusal, RoomState, Topic, Wish};
+use crate::store::{MemberRow, RoomRow, StoreError, Tx, Writer};
 
 use super::core::{Effect, Growth, Settings};
 use super::directory::Directory;
+use super::mirror;
 use super::orders::{Order, OrderResult};
 use super::tail::{Entry, Room, TailBudget};
 
@@ -430,7 +431,7 @@ impl World {
             batch.rooms_before.entry(room).or_insert_with(|| (before.0.clone(), before.1, before.2));
             slot.head = seq;
             if RoomState::concerns(&entry.event, slot.room.kind) {
-                apply(tx, slot, seq, &entry.event, &mut batch.effects)?;
+                mirror::apply(tx, &mut slot.state, &slot.key, seq, &entry.event, &mut batch.effects)?;
             }
             let at = *batch.growth_of.entry(room).or_insert_with(|| {
                 batch.growth.push(Growth { room: slot.room.clone(), entries: Vec::new(), state: None });
@@ -507,99 +508,5 @@ impl World {
         let slot = self.rooms.remove(&id)?;
         self.by_key.remove(&slot.key);
         Some(slot)
-    }
-}
-
-/// Takes a room's state past the event, and the tables with it.
-fn apply(tx: &Tx<'_>, slot: &mut Slot, seq: Seq, event: &Event, effects: &mut Vec<Effect>) -> Result<(), StoreError> {
-    let room = slot.room.id;
-    let actor = event.actor.as_ref().map(|who| who.id);
-    // Looked up before, since holding the old state would make every change copy the whole room.
-    let before = &slot.state;
-    let was_invited = actor.is_some_and(|account| before.invited.contains(&account));
-    let strangers: Vec<AccountId> = match &event.body {
-        Body::Said { to, .. } => [actor, to.as_ref().map(|who| who.id)].into_iter().flatten().collect(),
-        _ => Vec::new(),
-    };
-    let strangers: Vec<AccountId> = strangers.into_iter().filter(|id| before.member(*id).is_none()).collect();
-    let ranks_before = matches!(event.body, Body::Mode { .. }).then(|| before.members.clone());
-    Arc::make_mut(&mut slot.state).apply(seq, event);
-    let after = &slot.state;
-    let save = |account: AccountId| match after.member(account) {
-        Some(member) => tx.set_member(room, &member_row(account, member)),
-        None => tx.remove_member(room, account),
-    };
-    let mut present = |account, inside| effects.push(Effect::Present { account, room, inside });
-    match &event.body {
-        Body::Said { .. } => {
-            for account in strangers {
-                save(account)?;
-                present(account, true);
-            }
-        }
-        Body::Join { .. } => {
-            if let Some(account) = actor {
-                save(account)?;
-                present(account, true);
-                if was_invited {
-                    tx.set_invite(room, account, false)?;
-                }
-            }
-        }
-        Body::Part { .. } | Body::Quit { .. } => {
-            if let Some(account) = actor {
-                save(account)?;
-                present(account, false);
-            }
-        }
-        Body::Kick { target, .. } => {
-            save(target.id)?;
-            present(target.id, false);
-        }
-        Body::Topic { .. } | Body::Created { .. } => tx.save_room(&room_row(after, &slot.key))?,
-        Body::Mode { .. } => {
-            tx.save_room(&room_row(after, &slot.key))?;
-            for (account, member) in &after.members {
-                if ranks_before.as_ref().and_then(|ranks| ranks.get(account)) != Some(member) {
-                    tx.set_member(room, &member_row(*account, member))?;
-                }
-            }
-        }
-        Body::Invite { target } => {
-            if after.invited.contains(&target.id) {
-                tx.set_invite(room, target.id, true)?;
-            }
-            if let Some(by) = event.actor.clone() {
-                effects.push(Effect::Invited { target: target.id, by, room: after.name.clone() });
-            }
-        }
-        Body::Reset => tx.set_all_absent(room)?,
-        Body::Redacted { .. } => {}
-    }
-    Ok(())
-}
-
-fn member_row(account: AccountId, member: &Member) -> MemberRow {
-    MemberRow {
-        account,
-        nick: member.nick.clone(),
-        op: member.op,
-        voice: member.voice,
-        present: member.present,
-        joined: member.joined,
-    }
-}
-
-fn room_row(state: &RoomState, key: &str) -> RoomRow {
-    let modes: &Modes = &state.modes;
-    RoomRow {
-        id: state.id,
-        kind: state.kind,
-        name: state.name.clone(),
-        key: key.to_owned(),
-        topic: state.topic.as_ref().map(|t| TopicRow { text: t.text.clone(), by: t.by.clone(), at: t.at }),
-        modes: modes.print(true).into(),
-        founder: state.founder,
-        created: state.created,
     }
 }

@@ -7,6 +7,7 @@ mod deliver;
 mod info;
 mod modes;
 mod people;
+mod presence;
 mod register;
 mod reply;
 mod rooms;
@@ -43,6 +44,7 @@ use crate::room::Actor;
 
 use commands::{Cost, Row};
 use deliver::{OUT_HIGH, Since};
+use presence::Presence;
 use reply::{Answer, Mine};
 
 /// Messages handed to the log and not yet answered; when so many are, no more of the client's lines are taken.
@@ -190,47 +192,6 @@ pub struct Session {
     slow_since: Option<Instant>,
     ending: Option<Arc<str>>,
     presence: Presence,
-}
-
-/// That the account is there by this session. However the session ends, when this is dropped the log is told; when it
-/// was the account's last and none follows within the grace, the rooms see QUIT.
-struct Presence {
-    ctx: Arc<Context>,
-    person: Arc<Person>,
-    session: u64,
-    /// The log was told of the beginning.
-    begun: bool,
-    grace: Duration,
-    reason: Arc<str>,
-    /// All up to this event has been written to the client.
-    delivered: EventId,
-}
-
-impl Drop for Presence {
-    fn drop(&mut self) {
-        if !self.begun {
-            return;
-        }
-        let (ctx, person, reason) = (self.ctx.clone(), self.person.clone(), self.reason.clone());
-        person.saw(self.delivered);
-        person.leave(self.session);
-        let grace = if person.is_online() { Duration::ZERO } else { self.grace };
-        self.ctx.tasks.spawn(async move {
-            tokio::select! {
-                () = tokio::time::sleep(grace) => {}
-                () = ctx.stopping.cancelled() => {}
-            }
-            let offline = Intent::Offline { who: person.who(), reason, seen: person.seen() };
-            // A full disk must not leave somebody online for ever: it is said again until it is stored.
-            while let Err(refusal) = ctx.log.ask(offline.clone()).await {
-                tracing::warn!(account = %person.nick, %refusal, "the end of a session is not stored yet");
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_secs(5)) => {}
-                    () = ctx.stopping.cancelled() => return,
-                }
-            }
-        });
-    }
 }
 
 /// Serves one connection from its first line to its end.

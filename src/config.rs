@@ -84,7 +84,7 @@ pub struct Limits {
     pub messages_per_second: u32,
     pub message_burst: u32,
     pub connections_per_ip: usize,
-    /// Failed attempts, per address and per account.
+    /// Failed attempts from one address; an account bears five times as many.
     pub logins_per_minute: u32,
     pub registration_timeout: Duration,
     pub ping_interval: Duration,

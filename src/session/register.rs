@@ -192,7 +192,12 @@ impl Registration<'_> {
         let host = self.ctx.info.name.clone();
         match message.params[0].to_ascii_uppercase().as_str() {
             "LS" | "REQ" => self.negotiating = true,
-            "END" => self.negotiating = false,
+            "END" => {
+                self.negotiating = false;
+                if self.sasl.take().is_some() {
+                    self.reply(ERR_SASLABORTED, &[], "SASL authentication aborted");
+                }
+            }
             _ => {}
         }
         match super::upkeep::cap_reply(&mut self.negotiation, message, &host, &nick) {

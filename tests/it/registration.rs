@@ -163,6 +163,21 @@ async fn sasl_can_be_aborted_and_tried_again() {
 }
 
 #[tokio::test]
+async fn the_end_of_negotiation_aborts_sasl() {
+    let server = Server::start().await;
+    let mut client = server.connect_raw().await;
+    client.send("CAP REQ :sasl").await;
+    client.send("NICK alice").await;
+    client.send("USER alice 0 * :Alice").await;
+    client.send("AUTHENTICATE PLAIN").await;
+    client.expect("AUTHENTICATE +").await;
+    client.send("CAP END").await;
+    client.expect_numeric("906").await;
+    client.expect_numeric("464").await;
+    client.expect_end().await;
+}
+
+#[tokio::test]
 async fn sasl_refuses_what_it_cannot_use() {
     let server = Server::start().await;
     let mut client = server.connect_raw().await;

@@ -1,3 +1,5 @@
+//! The server and its administration: see [`chatd::cli`].
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -1,3 +1,5 @@
+//! Faults, defaults, overrides, and the example file held to the code.
+
 use super::*;
 
 const NO_ENV: [(&str, &str); 0] = [];

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::event::Who;
+use crate::proto::modes as table;
 
 use super::state::RoomState;
 
@@ -73,31 +74,20 @@ impl Modes {
     }
 }
 
-/// Prints changes as the event keeps them: `+o-v+k bob carol word`.
+/// Prints changes as the event keeps them, which is how they are sent: `+o-v+k bob carol word`.
 pub fn print_changes(changes: &[ModeChange]) -> String {
-    let mut letters = String::new();
-    let mut values = String::new();
-    let mut sign = None;
-    for change in changes {
-        let (letter, on, value) = match change {
-            ModeChange::Flag { letter, on } => (*letter, *on, None),
-            ModeChange::Key(Some(key)) => ('k', true, Some(key.to_string())),
-            ModeChange::Key(None) => ('k', false, Some("*".to_owned())),
-            ModeChange::Limit(Some(limit)) => ('l', true, Some(limit.to_string())),
-            ModeChange::Limit(None) => ('l', false, None),
-            ModeChange::Rank { letter, who, on } => (*letter, *on, Some(who.nick.to_string())),
-        };
-        if sign != Some(on) {
-            letters.push(if on { '+' } else { '-' });
-            sign = Some(on);
-        }
-        letters.push(letter);
-        if let Some(value) = value {
-            values.push(' ');
-            values.push_str(&value);
-        }
-    }
-    letters + &values
+    let written: Vec<table::ModeChange> = changes
+        .iter()
+        .map(|change| match change {
+            ModeChange::Flag { letter, on } => table::ModeChange::Flag(*letter, *on),
+            ModeChange::Key(key) => table::ModeChange::Key(key.as_deref().map(str::to_owned)),
+            ModeChange::Limit(limit) => table::ModeChange::Limit(*limit),
+            ModeChange::Rank { letter, who, on } => {
+                table::ModeChange::Member { letter: *letter, nick: who.nick.to_string(), on: *on }
+            }
+        })
+        .collect();
+    table::print(&written)
 }
 
 /// Takes the state past changes in the form that [`print_changes`] makes.

@@ -243,7 +243,8 @@ impl Session {
         let mailbox = Mailbox::new(id, person.id);
         let before = ctx.log.watermark();
         let acting = Rate::per_second(settings.messages_per_second.into(), settings.message_burst);
-        let looking = Rate::per_second(f64::from(settings.messages_per_second) * 4.0, settings.message_burst * 10);
+        let looking =
+            Rate::per_second(f64::from(settings.messages_per_second) * 4.0, settings.message_burst.saturating_mul(10));
         let grace = settings.presence_grace;
         let mut session = Session {
             settings,

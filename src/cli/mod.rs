@@ -69,7 +69,7 @@ pub fn main() -> ExitCode {
         // `chatd history | head`: whoever read us has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "chatd: {error:#}");
+            let _ = writeln!(io::stderr(), "chatd: {}", in_one_line(&error));
             let is_usage = error.downcast_ref::<Usage>().is_some() || error.downcast_ref::<ConfigFaults>().is_some();
             ExitCode::from(if is_usage { 2 } else { 1 })
         }
@@ -155,6 +155,15 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     };
     error.chain().any(|cause| broken(&cause))
+}
+
+/// The error and its causes. Many say what their cause said; nobody wants to read it twice.
+fn in_one_line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
+        "" => cause,
+        said if said.contains(&cause) => text,
+        _ => format!("{text}: {cause}"),
+    })
 }
 
 #[cfg(test)]

@@ -70,6 +70,7 @@ impl World {
                 };
                 row.hash = hash.0.clone().into();
                 tx.update_account(&row)?;
+                self.forget_password(row.id);
                 end(batch, &row, "Your password was changed; log in again");
                 Ok(OrderResult::done(format!("{} has a new password; its sessions were ended", row.name)))
             }

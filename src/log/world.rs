@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::event::{AccountId, Body, Event, EventId, Millis, RoomId, RoomKind, Seq, Speech, Who};
 use crate::live::{Person, Receipt, Roster};
 use crate::room::{self, Actor, Member, Refusal, RoomState, Topic, Wish};
-use crate::store::{MemberRow, RoomRow, StoreError, Tx, Writer};
+use crate::store::{AccountRow, MemberRow, RoomRow, StoreError, Tx, Writer};
 
 use super::core::{Effect, Growth, Settings};
 use super::directory::Directory;
@@ -60,6 +60,8 @@ pub(super) struct World {
     rooms: HashMap<RoomId, Slot>,
     by_key: HashMap<String, RoomId>,
     online: HashMap<AccountId, u32>,
+    /// The hash that a stronger one of the same password has replaced: another device may be logging in by it.
+    rehashed: HashMap<AccountId, Arc<str>>,
     last_event: EventId,
     last_time: Millis,
     pub(super) settings: Settings,
@@ -132,6 +134,7 @@ impl World {
             rooms: HashMap::new(),
             by_key: HashMap::new(),
             online: HashMap::new(),
+            rehashed: HashMap::new(),
             last_event,
             last_time: store.last_time()?,
             settings,
@@ -222,6 +225,7 @@ impl World {
                 {
                     row.hash = new.to_string().into();
                     tx.update_account(&row)?;
+                    self.rehashed.insert(*account, old.clone());
                 }
                 Ok(Receipt { event: None, room: None })
             }
@@ -346,7 +350,9 @@ impl World {
     ) -> Result<Receipt, Fault> {
         let account = actor.who.id;
         let row = tx.account(account)?.filter(|row| !row.disabled && !row.removed);
-        let Some(row) = row.filter(|row| row.hash.as_str() == &**hash) else {
+        let same_password =
+            |row: &AccountRow| row.hash.as_str() == &**hash || self.rehashed.get(&account) == Some(hash);
+        let Some(row) = row.filter(same_password) else {
             return Err(Refusal::NotStored("The account has just been changed; log in again".into()).into());
         };
         let sessions = self.online.get(&account).copied().unwrap_or(0);
@@ -458,6 +464,11 @@ impl World {
             batch.effects.push(Effect::RoomGone { room: slot.room.clone() });
             batch.rooms_gone.push(slot);
         }
+    }
+
+    /// The account has a new password: nothing that was checked against an older one counts.
+    pub(super) fn forget_password(&mut self, account: AccountId) {
+        self.rehashed.remove(&account);
     }
 
     pub(super) fn room_by_key(&self, key: &str) -> Option<(RoomId, &RoomState)> {

@@ -348,3 +348,22 @@ async fn names_in_other_scripts() {
     let mut wang = wang;
     wang.expect_from("zoë", "PRIVMSG 王小明 :你好").await;
 }
+
+/// The hash of a password is made anew with other settings at the first login; whoever logs in meanwhile is let in.
+#[tokio::test]
+async fn stronger_hashes_are_made_at_login() {
+    let mut server = Server::start().await;
+    server.login("alice").await.quit("").await;
+    server.reconfigure("auth.argon2_iterations", 2);
+    server.restart().await;
+    let (mut one, mut two, mut three) =
+        tokio::join!(server.login("alice"), server.login("alice"), server.login("alice"));
+    for device in [&mut one, &mut two, &mut three] {
+        device.sync().await;
+    }
+    server.login("alice").await.sync().await;
+    let database = rusqlite::Connection::open(server.data_dir().join("chat.db")).expect("the database");
+    let hash: String =
+        database.query_row("SELECT hash FROM accounts WHERE name = 'alice'", [], |row| row.get(0)).expect("alice");
+    assert!(hash.contains("t=2"), "{hash}");
+}

@@ -117,7 +117,12 @@ impl Programs {
         let called = std::env::args_os().next().and_then(|called| called.into_string().ok());
         let called = called.unwrap_or_else(|| "chatd".into());
         let beside = Path::new(&called).with_file_name("chat");
-        let chat = if called.contains('/') { beside.display().to_string() } else { "chat".into() };
+        let chat = match called.contains('/') {
+            false => "chat".into(),
+            true if beside.exists() => beside.display().to_string(),
+            // `cargo run` builds one program only.
+            true => "cargo run --release --bin chat --".into(),
+        };
         Programs { chatd: called, chat }
     }
 }

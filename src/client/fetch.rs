@@ -67,6 +67,8 @@ pub async fn tail(
             Err(error) => return Err(error),
         };
         first = false;
+        // Closed before the pause: a server that stops waits for its clients' goodbyes.
+        drop(link);
         note(&format!("{lost}; connecting again"));
         let mut pause = Duration::from_secs(1);
         link = loop {

@@ -14,11 +14,12 @@ use super::text::clean;
 use crate::proto::line::{Line, Message};
 
 /// What makes the client a better one, if the server has it. `sasl` is asked for apart: without it there is no login.
-const WANTED: [&str; 14] = [
+const WANTED: [&str; 15] = [
     "account-tag",
     "away-notify",
     "batch",
     "cap-notify",
+    PASSIVE,
     "draft/chathistory",
     "echo-message",
     "extended-join",
@@ -31,6 +32,9 @@ const WANTED: [&str; 14] = [
     "standard-replies",
 ];
 
+/// For scripts: what they are sent does not count as seen, so that their account's person is told of it all the same.
+const PASSIVE: &str = "chatd/passive";
+
 /// Bytes of base64 in one AUTHENTICATE line.
 const SASL_CHUNK: usize = 400;
 
@@ -39,6 +43,8 @@ const SASL_CHUNK: usize = 400;
 pub struct Credentials {
     pub user: String,
     pub password: Zeroizing<String>,
+    /// A script that shows nobody the messages that wait for its account.
+    pub passive: bool,
 }
 
 impl fmt::Debug for Credentials {
@@ -74,9 +80,10 @@ impl Caps {
 }
 
 /// The wanted ones among what is offered (`name` or `name=value`, separated by blanks).
-pub fn wanted_of(offered: &str) -> Vec<&'static str> {
+pub fn wanted_of(offered: &str, passive: bool) -> Vec<&'static str> {
     let names: Vec<&str> = offered.split_ascii_whitespace().map(cap_name).collect();
-    WANTED.into_iter().filter(|wanted| names.contains(wanted)).collect()
+    let wanted = WANTED.into_iter().filter(|wanted| *wanted != PASSIVE || passive);
+    wanted.filter(|wanted| names.contains(wanted)).collect()
 }
 
 pub struct Login {
@@ -198,7 +205,7 @@ impl Login {
         if !plain {
             return Step::Failed(LoginError::NoSasl);
         }
-        let wanted = wanted_of(&self.offered);
+        let wanted = wanted_of(&self.offered, self.who.passive);
         if !wanted.is_empty() {
             self.open += 1;
             out.push(Line::new().command("CAP").param("REQ").last(&wanted.join(" ")));
@@ -212,7 +219,7 @@ impl Login {
         if message.param(0) != Some("+") || self.authenticated {
             return Step::Going;
         }
-        let Credentials { user, password } = &self.who;
+        let Credentials { user, password, .. } = &self.who;
         if user.contains('\0') || password.contains('\0') {
             return Step::Failed(LoginError::Nul);
         }

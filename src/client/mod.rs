@@ -225,7 +225,8 @@ fn dialer(files: &Files, common: &Common, place: Option<String>, fetch: u32) -> 
     let somebody_there = io::stdin().is_terminal() && io::stderr().is_terminal();
     Ok(Dialer {
         address,
-        credentials: Credentials { user, password },
+        // Only who talks is asked to fetch; the others are scripts for one room.
+        credentials: Credentials { user, password, passive: fetch == 0 },
         fixed,
         pins: Pins::new(files.pins.clone()),
         ask: somebody_there.then_some(interactive::ask_person),

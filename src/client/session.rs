@@ -469,7 +469,7 @@ impl Session {
         match message.param(1).unwrap_or_default().to_ascii_uppercase().as_str() {
             "ACK" => self.caps.change(list),
             "NEW" => {
-                let wanted = wanted_of(list).join(" ");
+                let wanted = wanted_of(list, false).join(" ");
                 if !wanted.is_empty() {
                     self.out.push(Line::new().command("CAP").param("REQ").last(&wanted));
                 }

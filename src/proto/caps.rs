@@ -47,6 +47,8 @@ table! {
     AccountNotify     ["account-notify"],                                  "",       true;
     UserhostInNames   ["userhost-in-names"],                               "",       true;
     Chghost           ["chghost"],                                         "",       true;
+    // Our own: what this client is sent does not count as seen by its account (scripts).
+    Passive           ["chatd/passive"],                                   "",       true;
     NoImplicitNames   ["no-implicit-names", "draft/no-implicit-names"],    "",       true;
 }
 

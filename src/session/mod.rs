@@ -38,7 +38,7 @@ use crate::log::{Cursor, Intent, Log, Reply, Room, StoreError};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
 use crate::net::limits::{LoginThrottle, Rate, TokenBucket};
-use crate::proto::caps::{CapSet, Negotiation};
+use crate::proto::caps::{Cap, CapSet, Negotiation};
 use crate::proto::line::{Line, Message};
 use crate::room::Actor;
 
@@ -353,7 +353,9 @@ impl Session {
                     Ok(Turn::Wrote(_)) => pulse.moved(),
                     Ok(Turn::Drained) => {
                         pulse.moved();
-                        self.presence.delivered = self.drained;
+                        if !self.caps().contains(Cap::Passive) {
+                            self.presence.delivered = self.drained;
+                        }
                     }
                     Ok(Turn::Eof) => return "Connection closed".into(),
                     Err(error) => return error.to_string().into(),

@@ -179,3 +179,23 @@ async fn a_certificate_file_can_be_trusted() {
     run(&mut command, "").ok();
     bob.expect_from("alice", "PRIVMSG #lobby :trusted").await;
 }
+
+#[tokio::test]
+async fn a_script_does_not_use_up_what_waits_for_its_person() {
+    let server = Server::start().await;
+    let mut alice = server.login("alice").await;
+    alice.ask("PRIVMSG bob :only for your eyes").await;
+    let bob = Chat::of(&server, "bob");
+    bob.run(&["send", "#lobby", "I am a script"], "").ok();
+    bob.run(&["history", "#lobby"], "").ok();
+    assert!(waiting(&server).await, "the person is told");
+    assert!(!waiting(&server).await, "and told once");
+}
+
+/// Whether bob, logging in as a person, is told of what alice wrote.
+async fn waiting(server: &Server) -> bool {
+    let bob = server.login_plain("bob").await;
+    let told = bob.greeting.iter().any(|line| line.text().contains("only for your eyes"));
+    bob.quit("").await;
+    told
+}

@@ -21,7 +21,11 @@ const LINE_MAX: u64 = 32 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PipeError {
-    #[error("{lost}; {unconfirmed} of the texts sent were not confirmed as stored")]
+    #[error("{lost}{}", match .unconfirmed {
+        0 => String::new(),
+        1 => "; one of the texts sent was not confirmed as stored".to_owned(),
+        n => format!("; {n} of the texts sent were not confirmed as stored"),
+    })]
     Lost { lost: Lost, unconfirmed: usize },
     #[error("the server ended the connection: {0}")]
     Closed(String),

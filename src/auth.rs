@@ -260,11 +260,6 @@ impl Logins {
         Ok(Turn { hasher: self.hasher.clone(), held: [place, permit] })
     }
 
-    /// Checks what somebody entered, see [`Turn::verify`].
-    pub async fn verify_login(&self, entered: Secret, phc: Option<String>) -> Result<Verdict, AuthError> {
-        self.turn().await?.verify(entered, phc).await
-    }
-
     /// Hashes a new password.
     pub async fn hash(&self, password: Password) -> Result<String, AuthError> {
         self.turn().await?.run(move |hasher| hasher.hash(&password)).await
@@ -391,7 +386,9 @@ mod tests {
         let hasher = Arc::new(Hasher::new(QUICK).unwrap());
         let logins = Logins::new(hasher.clone(), 2);
         let phc = logins.hash(password("correct horse")).await.unwrap();
-        let check = |text: &str, phc: Option<&String>| logins.verify_login(secret(text), phc.cloned());
+        let check = async |text: &str, phc: Option<&String>| {
+            logins.turn().await.unwrap().verify(secret(text), phc.cloned()).await
+        };
         assert_eq!(check("correct horse", Some(&phc)).await, Ok(Verdict::Right { rehashed: None }));
         assert_eq!(check("wrong", Some(&phc)).await, Ok(Verdict::Wrong));
         assert_eq!(check("correct horse", None).await, Ok(Verdict::Wrong));
@@ -399,7 +396,7 @@ mod tests {
         assert_eq!(check(&"x".repeat(5000), Some(&phc)).await, Ok(Verdict::Wrong));
 
         let stronger = logins.with_hasher(Arc::new(Hasher::new(HashSettings { iterations: 2, ..QUICK }).unwrap()));
-        let verdict = stronger.verify_login(secret("correct horse"), Some(phc)).await.unwrap();
+        let verdict = stronger.turn().await.unwrap().verify(secret("correct horse"), Some(phc)).await.unwrap();
         let Verdict::Right { rehashed: Some(renewed) } = verdict else { panic!("{verdict:?}") };
         assert!(!stronger.hasher.needs_rehash(&renewed));
         assert!(stronger.hasher.verify(&password("correct horse"), &renewed));

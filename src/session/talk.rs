@@ -38,6 +38,9 @@ impl Session {
             }
             return;
         }
+        if speech != Speech::Tagmsg {
+            self.person.active((self.ctx.clock)());
+        }
         let tags = client_tags(&message.tags);
         if speech == Speech::Tagmsg && (tags.is_empty() || !self.caps().contains(Cap::MessageTags)) {
             return;

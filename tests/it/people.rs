@@ -202,3 +202,18 @@ async fn coming_and_going_quickly_leaves_a_true_picture() {
     let names = alice.ask("NAMES #lobby").await;
     assert!(!names.iter().any(|line| line.is("353") && line.text().contains("bob")), "{names:?}");
 }
+
+#[tokio::test]
+async fn speaking_ends_being_idle() {
+    let server = Server::start().await;
+    let (mut alice, mut bob) = (server.login("alice").await, server.login("bob").await);
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    let idle = async |bob: &mut crate::harness::Client| -> u64 {
+        let answer = bob.ask("WHOIS alice").await;
+        answer.iter().find(|line| line.is("317")).expect("317").param(2).parse().expect("seconds")
+    };
+    let before = idle(&mut bob).await;
+    assert!(before >= 2, "{before}");
+    alice.ask("PRIVMSG #lobby :here I am").await;
+    assert!(idle(&mut bob).await < before);
+}

@@ -50,9 +50,22 @@ table! {
     // Our own: what this client is sent does not count as seen by its account (scripts).
     Passive           ["chatd/passive"],                                   "",       true;
     NoImplicitNames   ["no-implicit-names", "draft/no-implicit-names"],    "",       true;
+    ChatHistory       ["draft/chathistory"],                               "",       false;
+    EventPlayback     ["draft/event-playback"],                            "",       false;
+    ReadMarker        ["draft/read-marker"],                               "",       false;
+    Search            ["soju.im/search"],                                  "",       false;
+    Multiline         ["draft/multiline"],                                 "max-bytes=16384,max-lines=100", false;
+    MessageRedaction  ["draft/message-redaction"],                         "",       false;
+    ChannelRename     ["draft/channel-rename"],                            "",       false;
+    ExtendedMonitor   ["extended-monitor", "draft/extended-monitor"],      "",       false;
+    ExtendedIsupport  ["draft/extended-isupport"],                         "",       false;
+    PreAway           ["draft/pre-away"],                                  "",       false;
+    AccountRegistration ["draft/account-registration"],                    "",       false;
+    Metadata2         ["draft/metadata-2"],                                "",       false;
+    Metadata3         ["draft/metadata-3"],                                "",       false;
 }
 
-const _: () = assert!(TABLE.len() <= u32::BITS as usize, "CapSet has too few bits");
+const _: () = assert!(TABLE.len() <= u64::BITS as usize, "CapSet has too few bits");
 
 impl Cap {
     /// The capability that clients call `name`, if it is offered.
@@ -67,7 +80,7 @@ impl Cap {
 
 /// A set of capabilities: cheap to copy, to compare and to key a map with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CapSet(u32);
+pub struct CapSet(u64);
 
 impl CapSet {
     pub const EMPTY: CapSet = CapSet(0);
@@ -76,22 +89,22 @@ impl CapSet {
         let mut set = CapSet::EMPTY;
         let mut at = 0;
         while at < caps.len() {
-            set.0 |= 1 << caps[at] as u32;
+            set.0 |= 1 << caps[at] as u64;
             at += 1;
         }
         set
     }
 
     pub const fn contains(self, cap: Cap) -> bool {
-        self.0 & (1 << cap as u32) != 0
+        self.0 & (1 << cap as u64) != 0
     }
 
     pub fn insert(&mut self, cap: Cap) {
-        self.0 |= 1 << cap as u32;
+        self.0 |= 1 << cap as u64;
     }
 
     pub fn remove(&mut self, cap: Cap) {
-        self.0 &= !(1 << cap as u32);
+        self.0 &= !(1 << cap as u64);
     }
 
     pub const fn is_empty(self) -> bool {

@@ -6,4 +6,4 @@ mod mailbox;
 mod roster;
 
 pub use mailbox::{Ack, Bell, Mail, Mailbox, Receipt};
-pub use roster::{Person, Roster};
+pub use roster::{Grant, Person, Roster};

@@ -3,7 +3,7 @@
 //! without a query.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::event::{AccountId, EventId, Millis, Note, RoomId, Who};
@@ -16,6 +16,8 @@ pub struct Person {
     pub nick: Arc<str>,
     admin: AtomicBool,
     bot: AtomicBool,
+    /// Counts up when everything that was raised with the account's password has to fall.
+    round: AtomicU64,
     life: Mutex<Life>,
 }
 
@@ -34,6 +36,27 @@ struct Life {
 struct Session {
     mailbox: Arc<Mailbox>,
     away: Option<Arc<str>>,
+    grant: Option<Grant>,
+}
+
+/// Powers of an administrator, given to one session for the password of an account. They hold until the account is
+/// no administrator any more, gets another password, or is disabled, removed or killed.
+#[derive(Clone)]
+pub struct Grant {
+    by: Arc<Person>,
+    round: u64,
+}
+
+impl Grant {
+    /// To be made before the account's row is read: whatever changes the row later ends the grant.
+    pub fn of(by: Arc<Person>) -> Grant {
+        let round = by.round.load(Ordering::Acquire);
+        Grant { by, round }
+    }
+
+    pub fn holds(&self) -> bool {
+        self.by.is_admin() && self.by.round.load(Ordering::Acquire) == self.round
+    }
 }
 
 impl Life {
@@ -50,7 +73,7 @@ impl Life {
 impl Person {
     pub fn new(id: AccountId, nick: Arc<str>, admin: bool, bot: bool, seen: EventId) -> Arc<Person> {
         let life = Life { seen, ..Life::default() };
-        Arc::new(Person { id, nick, admin: admin.into(), bot: bot.into(), life: Mutex::new(life) })
+        Arc::new(Person { id, nick, admin: admin.into(), bot: bot.into(), round: 0.into(), life: Mutex::new(life) })
     }
 
     pub fn who(&self) -> Who {
@@ -79,7 +102,7 @@ impl Person {
         if life.sessions.is_empty() {
             life.online_since = now;
         }
-        life.sessions.push(Session { mailbox, away: None });
+        life.sessions.push(Session { mailbox, away: None, grant: None });
         life.realname = Some(realname.clone());
         life.last_active = now;
         life.agree_on_away()
@@ -103,8 +126,23 @@ impl Person {
         self.each_session(|mailbox| mailbox.note(note.clone()));
     }
 
+    /// Ends the account's sessions, and what others were granted for its password.
     pub fn end_sessions(&self, reason: &Arc<str>) {
+        self.round.fetch_add(1, Ordering::AcqRel);
         self.each_session(|mailbox| mailbox.end(reason.clone()));
+    }
+
+    /// Whether some session of the account has the powers of an administrator.
+    pub fn is_oper(&self) -> bool {
+        self.lock().sessions.iter().any(|session| session.grant.as_ref().is_some_and(Grant::holds))
+    }
+
+    /// Gives one session powers, or takes them.
+    pub fn set_grant(&self, session: u64, grant: Option<Grant>) {
+        let mut life = self.lock();
+        if let Some(mine) = life.sessions.iter_mut().find(|other| other.mailbox.session == session) {
+            mine.grant = grant;
+        }
     }
 
     /// The rooms the account is present in, direct ones included.

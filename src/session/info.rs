@@ -57,7 +57,7 @@ impl Session {
 
     pub(super) fn lusers(&mut self) {
         let online = self.ctx.log.roster().online();
-        let (people, admins) = (online.len(), online.iter().filter(|person| person.is_admin()).count());
+        let (people, admins) = (online.len(), online.iter().filter(|person| person.is_oper()).count());
         let sessions: usize = online.iter().map(|person| person.session_count()).sum();
         let rooms = self.ctx.log.directory().channels().len();
         self.numeric(RPL_LUSERCLIENT, &[], &format!("There are {people} users and 0 invisible on 1 servers"));

@@ -7,12 +7,14 @@ mod deliver;
 mod info;
 mod modes;
 mod people;
+mod powers;
 mod presence;
 mod register;
 mod reply;
 mod rooms;
 mod talk;
 mod upkeep;
+mod user_modes;
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +35,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Logins;
 use crate::clock::Clock;
 use crate::event::{EventId, Millis, NoteBody, RoomId, Seq};
-use crate::live::{Mailbox, Person};
+use crate::live::{Grant, Mailbox, Person};
 use crate::log::{Cursor, Intent, Log, Reply, Room, StoreError};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
@@ -161,7 +163,9 @@ pub struct Session {
     ctx: Arc<Context>,
     settings: Arc<Settings>,
     id: u64,
+    peer: IpAddr,
     person: Arc<Person>,
+    grant: Option<Grant>,
     mailbox: Arc<Mailbox>,
     negotiation: Negotiation,
     cursors: HashMap<RoomId, Cursor>,
@@ -221,8 +225,9 @@ impl Session {
         self.negotiation.enabled()
     }
 
+    /// Who acts, with the powers of this session: see [`Session::powers`].
     fn actor(&self) -> Actor {
-        Actor { who: self.person.who(), admin: self.person.is_admin() }
+        Actor { who: self.person.who(), admin: self.powers() }
     }
 
     fn next_nonce(&mut self) -> u64 {
@@ -237,6 +242,7 @@ impl Session {
         negotiation: Negotiation,
         realname: Arc<str>,
         hash: Arc<str>,
+        peer: IpAddr,
     ) -> Result<Session, Arc<str>> {
         let settings = ctx.settings.load_full();
         let id = ctx.session_ids.fetch_add(1, Ordering::Relaxed);
@@ -249,6 +255,8 @@ impl Session {
         let mut session = Session {
             settings,
             id,
+            peer,
+            grant: None,
             negotiation,
             cursors: HashMap::new(),
             grown: Vec::new(),

@@ -1,4 +1,4 @@
-//! MODE: of rooms, and the little there is of users.
+//! MODE: of rooms; `user_modes` has those of people.
 
 use crate::event::Who;
 use crate::proto::line::{BODY_MAX, Message};
@@ -25,7 +25,7 @@ impl Session {
             return;
         };
         if params.is_empty() {
-            let inside = state.member(self.person.id).is_some() || self.person.is_admin();
+            let inside = state.member(self.person.id).is_some() || self.powers();
             let modes = state.modes.print(inside);
             let mut words = vec![&*state.name];
             words.extend(modes.split(' '));
@@ -112,27 +112,6 @@ impl Session {
             'b' => self.numeric(RPL_ENDOFBANLIST, &[room], "End of channel ban list"),
             'e' => self.numeric(RPL_ENDOFEXCEPTLIST, &[room], "End of channel exception list"),
             _ => self.numeric(RPL_ENDOFINVEXLIST, &[room], "End of channel invite exception list"),
-        }
-    }
-
-    fn user_mode(&mut self, message: &Message<'_>) {
-        let target = message.params[0];
-        match self.find_person(target) {
-            None => self.numeric(ERR_NOSUCHNICK, &[&clean(target)], "There is no account of this name"),
-            Some(person) if person.id != self.person.id => {
-                self.numeric(ERR_USERSDONTMATCH, &[], "You can only see and change your own modes");
-            }
-            Some(_) => {
-                let unknown = message.params.get(1).is_some_and(|modes| modes.chars().any(|c| !"+-iwo".contains(c)));
-                if unknown {
-                    self.numeric(ERR_UMODEUNKNOWNFLAG, &[], "There is no such user mode");
-                }
-                if message.params.len() == 1 {
-                    let modes = if self.person.is_admin() { "+o" } else { "+" };
-                    let line = self.numeric_line(RPL_UMODEIS, &[modes]);
-                    self.say(line);
-                }
-            }
         }
     }
 }

@@ -36,7 +36,7 @@ impl Session {
                 }
             }
         } else if let Some(person) = self.find_person(mask) {
-            if person.is_online() && (!operators || person.is_admin()) {
+            if person.is_online() && (!operators || person.is_oper()) {
                 let shared = self.shared_room(&person);
                 let member = shared.as_ref().and_then(|state| state.member(person.id).cloned());
                 let name = shared.map_or_else(|| Arc::from("*"), |state| state.name.clone());
@@ -46,7 +46,7 @@ impl Session {
             let mut online = self.ctx.log.roster().online();
             online.sort_by(|a, b| a.nick.cmp(&b.nick));
             for person in online.into_iter().filter(|person| matches(mask, &person.nick)) {
-                if !operators || person.is_admin() {
+                if !operators || person.is_oper() {
                     self.who_line("*", &person, None);
                 }
             }
@@ -56,7 +56,7 @@ impl Session {
 
     fn who_line(&mut self, room: &str, person: &Person, member: Option<&Member>) {
         let mut flags = String::from(if person.away().is_some() { "G" } else { "H" });
-        if person.is_admin() {
+        if person.is_oper() {
             flags.push('*');
         }
         if person.is_bot() {
@@ -107,7 +107,7 @@ impl Session {
         }
         let network = self.ctx.info.network.clone();
         self.numeric(RPL_WHOISSERVER, &[&nick, &host], &network);
-        if person.is_admin() {
+        if person.is_oper() {
             self.numeric(RPL_WHOISOPERATOR, &[&nick], "is an administrator");
         }
         if person.is_bot() {
@@ -149,7 +149,7 @@ impl Session {
         let mut replies = Vec::new();
         for nick in message.params.iter().take(5) {
             if let Some(person) = self.find_person(nick).filter(|person| person.is_online()) {
-                let star = if person.is_admin() { "*" } else { "" };
+                let star = if person.is_oper() { "*" } else { "" };
                 let sign = if person.away().is_some() { '-' } else { '+' };
                 replies.push(format!("{}{star}={sign}{}@{}", person.nick, person.nick, self.ctx.info.name));
             }

@@ -44,10 +44,10 @@ struct Registration<'a> {
 }
 
 /// An account whose password was right.
-struct Login {
-    row: Account,
-    hash: Arc<str>,
-    rehashed: Option<Arc<str>>,
+pub(super) struct Login {
+    pub row: Account,
+    pub hash: Arc<str>,
+    pub rehashed: Option<Arc<str>>,
 }
 
 /// What a line leads to.
@@ -287,54 +287,8 @@ impl Registration<'_> {
         }
     }
 
-    /// Checks a password. The error is a sentence that does not tell whether the account exists.
     async fn check(&mut self, account: &str, password: Secret) -> Result<Login, String> {
-        let key = AccountName::parse(account).ok().map(|name| name.key().to_owned());
-        let throttle_key = key.clone().unwrap_or_default();
-        // Whoever has guessed too often need not wait in line to be told.
-        let look = self.attempt(&throttle_key)?;
-        self.ctx.throttle.succeeded(look);
-        let row = match key {
-            None => None,
-            Some(key) => {
-                let found = self.ctx.log.readers().account(key).await;
-                found.map_err(|error| {
-                    tracing::error!(%error, "accounts cannot be read");
-                    "the server cannot read its accounts; try again in a moment".to_owned()
-                })?
-            }
-        };
-        let row = row.filter(|row| !row.disabled && !row.removed);
-        let stored = row.as_ref().map(|row| row.hash.as_str().to_owned());
-        let logins = self.ctx.logins.load_full();
-        let turn = logins.turn().await.map_err(|error| error.to_string())?;
-        // Paid for only now: everybody may come back at once after a restart, from one address too, but guesses are
-        // never more than the turns.
-        let attempt = self.attempt(&throttle_key)?;
-        match (turn.verify(password, stored).await, row) {
-            (Ok(Verdict::Right { rehashed }), Some(row)) => {
-                self.ctx.throttle.succeeded(attempt);
-                let hash = row.hash.as_str().into();
-                Ok(Login { row, hash, rehashed: rehashed.map(Into::into) })
-            }
-            (Ok(_), _) => {
-                self.ctx.figures.logins_failed.inc();
-                tracing::info!(peer = %self.peer, "failed login");
-                Err("wrong account or password".to_owned())
-            }
-            (Err(error), _) => {
-                self.ctx.throttle.succeeded(attempt);
-                Err(error.to_string())
-            }
-        }
-    }
-
-    /// Pays for a look at a password. The error says how long to wait.
-    fn attempt(&self, account_key: &str) -> Result<Attempt, String> {
-        self.ctx.throttle.attempt(self.peer, account_key, Instant::now()).map_err(|wait| {
-            let wait = Duration::from_secs(wait.as_secs() + 1);
-            format!("too many failed logins; try again in {}", humantime::format_duration(wait))
-        })
+        check(self.ctx, self.peer, account, password).await
     }
 
     fn is_complete(&self) -> bool {
@@ -352,7 +306,8 @@ impl Registration<'_> {
         person.set_flags(login.row.admin, login.row.bot);
         let realname = self.realname.take().filter(|realname| !realname.is_empty());
         let realname = realname.unwrap_or_else(|| person.nick.clone());
-        let begun = Session::begin(self.ctx.clone(), person.clone(), self.negotiation, realname, login.hash.clone());
+        let begun =
+            Session::begin(self.ctx.clone(), person.clone(), self.negotiation, realname, login.hash.clone(), self.peer);
         let session = begun.await.map_err(|reason| format!("Closing link: {reason}"))?;
         if let Some(new) = login.rehashed {
             let rehash = Intent::Rehash { account: person.id, old: login.hash, new };
@@ -404,7 +359,57 @@ impl Registration<'_> {
     }
 }
 
+/// Checks a password, for a login or for more powers. The error is a sentence that does not tell whether the account exists.
+pub(super) async fn check(ctx: &Context, peer: IpAddr, account: &str, password: Secret) -> Result<Login, String> {
+    let key = AccountName::parse(account).ok().map(|name| name.key().to_owned());
+    let throttle_key = key.clone().unwrap_or_default();
+    // Whoever has guessed too often need not wait in line to be told.
+    let look = attempt(ctx, peer, &throttle_key)?;
+    ctx.throttle.succeeded(look);
+    let row = match key {
+        None => None,
+        Some(key) => {
+            let found = ctx.log.readers().account(key).await;
+            found.map_err(|error| {
+                tracing::error!(%error, "accounts cannot be read");
+                "the server cannot read its accounts; try again in a moment".to_owned()
+            })?
+        }
+    };
+    let row = row.filter(|row| !row.disabled && !row.removed);
+    let stored = row.as_ref().map(|row| row.hash.as_str().to_owned());
+    let logins = ctx.logins.load_full();
+    let turn = logins.turn().await.map_err(|error| error.to_string())?;
+    // Paid for only now: everybody may come back at once after a restart, from one address too, but guesses are
+    // never more than the turns.
+    let attempt = attempt(ctx, peer, &throttle_key)?;
+    match (turn.verify(password, stored).await, row) {
+        (Ok(Verdict::Right { rehashed }), Some(row)) => {
+            ctx.throttle.succeeded(attempt);
+            let hash = row.hash.as_str().into();
+            Ok(Login { row, hash, rehashed: rehashed.map(Into::into) })
+        }
+        (Ok(_), _) => {
+            ctx.figures.logins_failed.inc();
+            tracing::info!(peer = %peer, "failed login");
+            Err("wrong account or password".to_owned())
+        }
+        (Err(error), _) => {
+            ctx.throttle.succeeded(attempt);
+            Err(error.to_string())
+        }
+    }
+}
+
+/// Pays for a look at a password. The error says how long to wait.
+fn attempt(ctx: &Context, peer: IpAddr, account_key: &str) -> Result<Attempt, String> {
+    ctx.throttle.attempt(peer, account_key, Instant::now()).map_err(|wait| {
+        let wait = Duration::from_secs(wait.as_secs() + 1);
+        format!("too many failed logins; try again in {}", humantime::format_duration(wait))
+    })
+}
+
 /// `account/device` names a device of the account.
-fn account_part(text: &str) -> &str {
+pub(super) fn account_part(text: &str) -> &str {
     text.split_once('/').map_or(text, |(account, _)| account)
 }

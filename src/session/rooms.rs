@@ -245,7 +245,7 @@ impl Session {
     }
 
     pub(super) fn may_see(&self, state: &RoomState) -> bool {
-        !state.modes.secret || self.person.is_admin() || state.member(self.person.id).is_some()
+        !state.modes.secret || self.powers() || state.member(self.person.id).is_some()
     }
 }
 

@@ -180,7 +180,7 @@ impl Session {
     fn pass_to_room(&mut self, room: &Arc<Room>, name: &Arc<str>, tags: &str) {
         let state = room.snapshot().state;
         let member = state.member(self.person.id);
-        let may_speak = self.person.is_admin()
+        let may_speak = self.powers()
             || member.is_some_and(|member| !state.modes.moderated || member.op || member.voice)
             || (member.is_none() && !state.modes.members_only && !state.modes.moderated);
         if !may_speak {

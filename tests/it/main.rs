@@ -10,6 +10,7 @@ mod harness;
 mod join_in_flow;
 mod layers;
 mod limits;
+mod oper;
 mod operator;
 mod people;
 mod race;

@@ -421,7 +421,7 @@ async fn who_was_kicked_hears_no_more_even_in_full_flow() {
 async fn an_administrator_may_act_everywhere() {
     let server = Server::start().await;
     let (mut alice, mut bob) = dev(&server).await;
-    let mut root = server.login("root").await;
+    let mut root = server.login_oper("root").await;
     root.send("JOIN #dev").await;
     alice.expect_from("root", "JOIN #dev").await;
     root.send("TOPIC #dev :by the administrator").await;
@@ -460,7 +460,7 @@ async fn rooms_of_the_configuration_are_joined_by_new_accounts() {
 async fn only_administrators_make_rooms_where_it_is_so_configured() {
     let server = Server::configure().set("rooms.creation", "admins").start().await;
     let mut alice = server.login("alice").await;
-    let mut root = server.login("root").await;
+    let mut root = server.login_oper("root").await;
     let answer = alice.ask("JOIN #mine").await;
     assert!(answer.iter().any(Line::is_error) && !answer.iter().any(|line| line.matches(":alice JOIN")), "{answer:?}");
     root.ask("JOIN #ours").await;

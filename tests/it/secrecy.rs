@@ -45,7 +45,7 @@ async fn a_secret_room_answers_strangers_like_one_that_is_not_there() {
         assert!(lines.iter().all(|line| !format!("{line:?}").contains("#hidden")), "{listing}: {lines:?}");
     }
     // An administrator sees it, and a member; a room that listens to everybody can be spoken to.
-    let mut root = server.login("root").await;
+    let mut root = server.login_oper("root").await;
     root.ask("LIST").await.iter().find(|line| line.matches("322 root #hidden")).expect("the room");
     alice.ask("MODE #hidden -n").await;
     bob.send("PRIVMSG #hidden :hello in there").await;

@@ -359,6 +359,14 @@ impl Server {
         self.login_with(name, MODERN).await
     }
 
+    /// Logs in as an administrator who uses the powers of one.
+    pub async fn login_oper(&self, name: &str) -> Client {
+        let mut client = self.login(name).await;
+        let answer = client.ask(&format!("OPER {name} {}", password_of(name))).await;
+        assert!(answer.iter().any(|line| line.is("381")), "{name} gets no powers: {answer:?}");
+        client
+    }
+
     /// Logs in by SASL with exactly these capabilities.
     pub async fn login_with(&self, name: &str, caps: &[&str]) -> Client {
         let stream = self.handshake(self.connect_tcp().await, &TlsOptions::default()).await;

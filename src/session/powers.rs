@@ -1,0 +1,67 @@
+//! What administrators may do beyond others, and how a session comes to it: OPER with the password of an administrator's
+//! account. An administrator's session is nobody special before, so that a lost phone is not a lost server.
+
+use crate::auth::Secret;
+use crate::live::Grant;
+use crate::log::Intent;
+use crate::proto::line::Message;
+use crate::proto::names::AccountName;
+use crate::proto::numerics::*;
+
+use super::Session;
+use super::register;
+
+impl Session {
+    /// Whether this session has the powers of an administrator now. The one place that says so.
+    pub(super) fn powers(&self) -> bool {
+        self.grant.as_ref().is_some_and(Grant::holds)
+    }
+
+    /// `OPER <account> <password>`: the account may be another one; the session keeps its own name.
+    pub(super) async fn oper(&mut self, message: &Message<'_>) {
+        let name = register::account_part(message.params[0]);
+        let password = Secret::new(message.params[1].to_owned());
+        let by = AccountName::parse(name).ok().and_then(|name| self.ctx.log.roster().by_key(name.key()));
+        // Before the row is read, so that a password changed meanwhile opens nothing.
+        let grant = by.map(Grant::of);
+        let login = match register::check(&self.ctx, self.peer, name, password).await {
+            Ok(login) => login,
+            Err(text) => {
+                tracing::warn!(session = self.id, account = %self.person.nick, peer = %self.peer, "OPER refused");
+                self.numeric(ERR_PASSWDMISMATCH, &[], &format!("No powers for you: {text}"));
+                return;
+            }
+        };
+        if let Some(new) = login.rehashed {
+            let rehash = Intent::Rehash { account: login.row.id, old: login.hash, new };
+            super::submit_quietly(&self.ctx.log, rehash).await;
+        }
+        if !login.row.admin {
+            tracing::warn!(session = self.id, account = %self.person.nick, by = %login.row.name, "OPER refused");
+            self.numeric(ERR_NOOPERHOST, &[], "This account is not an administrator's");
+            return;
+        }
+        if let Some(by) = self.ctx.log.roster().by_id(login.row.id) {
+            by.set_flags(login.row.admin, login.row.bot);
+        }
+        let Some(grant) = grant.filter(Grant::holds) else {
+            self.numeric(ERR_PASSWDMISMATCH, &[], "No powers for you: the account has just been changed");
+            return;
+        };
+        let news = !self.powers();
+        self.grant = Some(grant.clone());
+        self.person.set_grant(self.id, Some(grant));
+        tracing::warn!(session = self.id, account = %self.person.nick, by = %login.row.name, "powers of an administrator");
+        self.numeric(RPL_YOUREOPER, &[], "You are now an administrator here; MODE <your name> -o ends it");
+        if news {
+            self.tell_mode("+o");
+        }
+    }
+
+    /// Ends the session's powers.
+    pub(super) fn drop_powers(&mut self) {
+        self.grant = None;
+        self.person.set_grant(self.id, None);
+        tracing::warn!(session = self.id, account = %self.person.nick, "powers given back");
+    }
+}

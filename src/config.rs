@@ -73,6 +73,8 @@ pub struct Rooms {
 #[derive(Clone, Debug, PartialEq)]
 pub struct History {
     pub replay_lines: usize,
+    /// Lines that a client may ask for at a time.
+    pub page_lines: usize,
     /// `None`: for ever.
     pub retention: Option<Duration>,
     /// Bytes that the newest entries of all rooms may take in memory.
@@ -185,7 +187,7 @@ impl Default for Rooms {
 
 impl Default for History {
     fn default() -> Self {
-        History { replay_lines: 50, retention: None, tail_memory: 64 << 20 }
+        History { replay_lines: 50, page_lines: 1000, retention: None, tail_memory: 64 << 20 }
     }
 }
 

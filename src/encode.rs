@@ -26,10 +26,10 @@ pub fn slot(caps: CapSet) -> usize {
 pub fn shows(kind: Kind, caps: CapSet, view: View) -> bool {
     match (kind, view) {
         (Kind::Privmsg | Kind::Notice, _) => true,
-        (_, View::History) => false,
-        (Kind::Tagmsg, View::Live) => caps.contains(Cap::MessageTags),
-        (Kind::Invite, View::Live) => caps.contains(Cap::InviteNotify),
-        (Kind::Redacted | Kind::Created | Kind::Reset, View::Live) => false,
+        (_, View::History) if !caps.contains(Cap::EventPlayback) => false,
+        (Kind::Tagmsg, _) => caps.contains(Cap::MessageTags),
+        (Kind::Invite, _) => caps.contains(Cap::InviteNotify),
+        (Kind::Redacted | Kind::Created | Kind::Reset, _) => false,
         _ => true,
     }
 }
@@ -122,6 +122,17 @@ pub fn iso(time: Millis) -> String {
         t.millisecond()
     );
     text
+}
+
+/// Reads what [`iso`] writes; `None` for anything else.
+pub fn moment(text: &str) -> Option<Millis> {
+    const SHAPE: &[u8] = b"0000-00-00T00:00:00.000Z";
+    let alike = |(&byte, &shape): (&u8, &u8)| if shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
+    if text.len() != SHAPE.len() || !text.as_bytes().iter().zip(SHAPE).all(alike) {
+        return None;
+    }
+    let moment = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok()?;
+    i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).ok().map(Millis)
 }
 
 /// A time for people who see plain text: `2026-11-23 15:20:06` (UTC).
@@ -298,6 +309,8 @@ mod tests {
         let all = CapSet::of(&[Cap::MessageTags, Cap::InviteNotify]);
         for kind in Kind::ALL {
             assert_eq!(shows(kind, all, View::History), kind.is_spoken());
+            let playback = CapSet::of(&[Cap::MessageTags, Cap::InviteNotify, Cap::EventPlayback]);
+            assert_eq!(shows(kind, playback, View::History), shows(kind, playback, View::Live));
             let hidden = matches!(kind, Kind::Redacted | Kind::Created | Kind::Reset);
             assert_eq!(shows(kind, all, View::Live), !hidden);
             let needs = matches!(kind, Kind::Tagmsg | Kind::Invite);
@@ -403,6 +416,7 @@ mod tests {
         #[test]
         fn times_sort_as_they_read(a in 0..253_402_300_799_999i64, b in 0..253_402_300_799_999i64) {
             prop_assert_eq!(iso(Millis(a)).len(), 24);
+            prop_assert_eq!(moment(&iso(Millis(a))), Some(Millis(a)));
             prop_assert_eq!(a.cmp(&b), iso(Millis(a)).cmp(&iso(Millis(b))));
         }
 

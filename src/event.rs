@@ -224,6 +224,29 @@ impl Kind {
     }
 }
 
+/// A set of kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KindSet(u64);
+
+impl KindSet {
+    pub const EMPTY: KindSet = KindSet(0);
+
+    /// One bit for each code.
+    pub fn bits(self) -> i64 {
+        self.0 as i64
+    }
+
+    pub fn contains(self, kind: Kind) -> bool {
+        self.0 >> kind as u8 & 1 == 1
+    }
+}
+
+impl FromIterator<Kind> for KindSet {
+    fn from_iter<I: IntoIterator<Item = Kind>>(kinds: I) -> KindSet {
+        KindSet(kinds.into_iter().fold(0, |bits, kind| bits | 1 << kind as u8))
+    }
+}
+
 impl Event {
     pub fn kind(&self) -> Kind {
         match &self.body {

@@ -393,6 +393,7 @@ fn settings(config: &Config) -> Settings {
     Settings {
         motd: config.server.motd.clone(),
         replay_lines: config.history.replay_lines,
+        page_lines: config.history.page_lines,
         rooms_per_account: limits.rooms_per_account,
         messages_per_second: limits.messages_per_second,
         message_burst: limits.message_burst,

@@ -8,6 +8,7 @@ mod directory;
 mod figures;
 mod mirror;
 mod orders;
+mod past;
 mod readers;
 mod tail;
 mod world;
@@ -21,10 +22,11 @@ pub use cursor::Cursor;
 pub use directory::Directory;
 pub use figures::Figures;
 pub use orders::{HashText, Order, OrderResult};
+pub use past::{Past, Whose};
 pub use readers::Readers;
 pub use tail::{ENCODINGS, Entry, Page, Room, Snapshot, TailBudget};
 pub use world::Intent;
 pub use writer::{Log, LogClosed, Reply, Running};
 
 // What a reader of the log has to know of the store below it, so that nobody above knows the store itself.
-pub use crate::store::{AccountRow as Account, StoreError};
+pub use crate::store::{AccountRow as Account, Conversation, Mark, Shown, Span, StoreError, Wanted};

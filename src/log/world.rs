@@ -13,6 +13,7 @@ use super::core::{Effect, Growth, Settings};
 use super::directory::Directory;
 use super::mirror;
 use super::orders::{Order, OrderResult};
+use super::past::direct_key;
 use super::tail::{Entry, Room, TailBudget};
 
 /// What a session, a timer or an administrator wants of the log.
@@ -326,7 +327,7 @@ impl World {
 
     fn direct_room(&mut self, tx: &Tx<'_>, batch: &mut Batch, a: &Who, b: &Who) -> Result<RoomId, StoreError> {
         let (low, high) = if a.id <= b.id { (a, b) } else { (b, a) };
-        let key = format!("direct:{}:{}", low.id.0, high.id.0);
+        let key = direct_key(a.id, b.id);
         if let Some(id) = self.by_key.get(&key) {
             return Ok(*id);
         }

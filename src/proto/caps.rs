@@ -50,8 +50,8 @@ table! {
     // Our own: what this client is sent does not count as seen by its account (scripts).
     Passive           ["chatd/passive"],                                   "",       true;
     NoImplicitNames   ["no-implicit-names", "draft/no-implicit-names"],    "",       true;
-    ChatHistory       ["draft/chathistory"],                               "",       false;
-    EventPlayback     ["draft/event-playback"],                            "",       false;
+    ChatHistory       ["draft/chathistory"],                               "",       true;
+    EventPlayback     ["draft/event-playback"],                            "",       true;
     ReadMarker        ["draft/read-marker"],                               "",       false;
     Search            ["soju.im/search"],                                  "",       false;
     Multiline         ["draft/multiline"],                                 "max-bytes=16384,max-lines=100", false;

@@ -22,9 +22,11 @@ pub struct Limits<'a> {
     pub targets: usize,
     /// The most rooms an account may be in; `None`: no limit.
     pub rooms: Option<usize>,
+    /// The most lines of history of one question.
+    pub history: usize,
     /// Whether a client that keeps to the rate of one message in two seconds is never slowed down.
     pub safe_rate: bool,
-    /// Tokens of other parts of the server, such as `CHATHISTORY=1000`.
+    /// Tokens of other parts of the server.
     pub extra: &'a [String],
 }
 
@@ -67,6 +69,8 @@ fn tokens(limits: &Limits<'_>) -> Vec<String> {
         format!("MAXTARGETS={targets}"),
         format!("TARGMAX=PRIVMSG:{targets},NOTICE:{targets},TAGMSG:{targets},JOIN:,PART:,NAMES:1,KICK:1,WHOIS:1"),
         "BOT=B".to_owned(),
+        format!("CHATHISTORY={}", limits.history),
+        "MSGREFTYPES=msgid,timestamp".to_owned(),
         "draft/ACCOUNTREQUIRED".to_owned(),
     ];
     if let Some(rooms) = limits.rooms {
@@ -103,7 +107,15 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits<'static> {
-        Limits { network: "Our Team", line_bytes: 512, targets: 4, rooms: Some(200), safe_rate: true, extra: &[] }
+        Limits {
+            network: "Our Team",
+            line_bytes: 512,
+            targets: 4,
+            rooms: Some(200),
+            history: 1000,
+            safe_rate: true,
+            extra: &[],
+        }
     }
 
     #[test]
@@ -123,6 +135,8 @@ mod tests {
             "CHANNELLEN=64",
             "draft/ACCOUNTREQUIRED",
             "BOT=B",
+            "CHATHISTORY=1000",
+            "MSGREFTYPES=msgid,timestamp",
             "SAFERATE",
             "CHANLIMIT=#:200",
             "X39=1",

@@ -246,7 +246,7 @@ impl Session {
 
     /// The direct messages that came while no session of the account was there to be written to.
     async fn missed_direct(&mut self, rooms: Vec<(RoomId, Seq)>) -> Result<(), StoreError> {
-        if rooms.is_empty() {
+        if rooms.is_empty() || self.caps().contains(Cap::ChatHistory) {
             return Ok(());
         }
         let (me, seen, most) = (self.person.id, self.person.seen(), MISSED_MAX);
@@ -267,9 +267,9 @@ impl Session {
         Ok(())
     }
 
-    /// Whether this client is told the recent lines unasked. A bot would answer them again.
+    /// Whether this client is told the recent lines unasked. A bot would answer them again; who knows CHATHISTORY asks.
     fn wants_replay(&self) -> bool {
-        self.settings.replay_lines > 0 && !self.person.is_bot()
+        self.settings.replay_lines > 0 && !self.person.is_bot() && !self.caps().contains(Cap::ChatHistory)
     }
 
     /// What was said from place `first` to place `head`: between the entering and the snapshot.

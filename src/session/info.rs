@@ -31,6 +31,7 @@ impl Session {
             line_bytes: crate::proto::line::BODY_MAX,
             targets: super::talk::TARGETS_MAX,
             rooms: Some(self.settings.rooms_per_account),
+            history: self.settings.page_lines,
             safe_rate: true,
             extra: &[],
         };

@@ -4,6 +4,7 @@
 
 mod commands;
 mod deliver;
+mod history;
 mod info;
 mod modes;
 mod people;
@@ -95,6 +96,7 @@ pub struct Info {
 pub struct Settings {
     pub motd: String,
     pub replay_lines: usize,
+    pub page_lines: usize,
     pub rooms_per_account: usize,
     pub messages_per_second: u32,
     pub message_burst: u32,
@@ -176,6 +178,8 @@ pub struct Session {
     entering: VecDeque<(Arc<Room>, Since)>,
     /// Rooms of direct messages whose missed lines are told after that, up to these places.
     missed: Vec<(RoomId, Seq)>,
+    /// A page of history that is being told.
+    telling: Option<Box<history::Telling>>,
     out: BytesMut,
     answer: Answer,
     /// The running command has sent its answer, or will later.
@@ -263,6 +267,7 @@ impl Session {
             rooms_changed: false,
             entering: VecDeque::new(),
             missed: Vec::new(),
+            telling: None,
             out: BytesMut::new(),
             answer: Answer::default(),
             answered: false,
@@ -398,6 +403,7 @@ impl Session {
             && self.fence.is_none()
             && self.entering.is_empty()
             && self.missed.is_empty()
+            && self.telling.is_none()
             && self.pending.len() < PENDING_MAX
             && self.mine.len() < MINE_MAX
             && self.out.len() + conn.pending_out() < UNREAD_MAX
@@ -516,7 +522,7 @@ impl Session {
             self.take_mail();
         }
         while conn.has_room() && self.out.len() < OUT_HIGH {
-            if !Box::pin(self.enter_next()).await? {
+            if !Box::pin(self.tell_past()).await? && !Box::pin(self.enter_next()).await? {
                 return self.drain(goal).await;
             }
         }

@@ -96,15 +96,19 @@ impl Session {
 
     /// A standard reply, to clients that know them; a notice to the others.
     pub(super) fn fail(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
-        let host = self.ctx.info.name.clone();
-        let line = if self.caps().contains(Cap::StandardReplies) {
-            let line = Line::new().source(&host).command("FAIL").param(command).param(code);
-            context.iter().fold(line, |line, param| line.param(param)).last(text)
-        } else {
-            let context = context.iter().map(|param| format!("{param}: ")).collect::<String>();
-            Line::new().source(&host).command("NOTICE").param(&self.person.nick).last(&format!("{context}{text}"))
-        };
-        self.say(line);
+        if self.caps().contains(Cap::StandardReplies) {
+            self.standard_fail(command, code, context, text);
+            return;
+        }
+        let context = context.iter().map(|param| format!("{param}: ")).collect::<String>();
+        let line = Line::new().source(&self.ctx.info.name).command("NOTICE").param(&self.person.nick);
+        self.say(line.last(&format!("{context}{text}")));
+    }
+
+    /// A standard reply for a command whose own specification has them: whoever uses it knows them.
+    pub(super) fn standard_fail(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
+        let line = Line::new().source(&self.ctx.info.name).command("FAIL").param(command).param(code);
+        self.say(context.iter().fold(line, |line, param| line.param(param)).last(text));
     }
 
     /// The one place where a refusal of the log becomes words of the protocol.

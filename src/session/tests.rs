@@ -63,6 +63,7 @@ impl Bench {
         let settings = Settings {
             motd: String::new(),
             replay_lines,
+            page_lines: 1000,
             rooms_per_account: 100,
             messages_per_second: 1_000_000,
             message_burst: 1_000_000,

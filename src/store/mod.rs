@@ -9,6 +9,7 @@ mod accounts;
 mod error;
 mod history;
 mod open;
+mod past;
 mod rooms;
 mod search;
 mod words;
@@ -16,6 +17,8 @@ mod write;
 
 #[cfg(test)]
 mod story;
+#[cfg(test)]
+mod story_past;
 
 use std::fmt;
 use std::ops::Deref;
@@ -27,6 +30,7 @@ use crate::event::{AccountId, EventId, Millis, RoomId, Seq};
 pub use error::{Result, StoreError};
 pub use history::{Counts, Kinds, RoomStats};
 pub use open::{Lock, database_path, post_order};
+pub use past::{Conversation, Found, Mark, Shown, Span, Wanted};
 pub use search::Search;
 pub use write::{Tx, Writer};
 

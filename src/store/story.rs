@@ -276,6 +276,12 @@ fn a_page_costs_the_same_anywhere() {
         history::BACK_SPOKEN,
         history::STEP_EVENT,
         history::STEP_TIME,
+        past::PLACES_SPOKEN,
+        past::PLACES_SPOKEN_BACK,
+        past::PLACES_KINDS,
+        past::PLACES_KINDS_BACK,
+        past::PAGE_SPOKEN,
+        past::PAGE_KINDS,
     ] {
         let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let params = plan.parameter_count();

@@ -147,12 +147,18 @@ impl Tx<'_> {
         })
     }
 
-    /// Blanks the text and tags of an event, and takes it out of the index: nothing of it is left in the tables. `false`:
-    /// there is no such event.
+    /// Blanks the text and tags of an event, and takes it out of the index: nothing of it is left in the tables, and
+    /// no page of what was said counts it. `false`: there is no such event.
     pub fn redact(&self, target: EventId) -> Result<bool> {
         self.step(|conn| {
             let Some(event) = leaving(conn, target.0)? else { return Ok(false) };
             self.unindex(conn, &event)?;
+            if let Some(room) = event.room.map(RoomId)
+                && let Some(seq) = self.seq_of_event(room, target)?
+            {
+                conn.prepare_cached("UPDATE log SET spoken = 0 WHERE room_id = ?1 AND seq = ?2")?
+                    .execute([room.0, signed(seq)])?;
+            }
             conn.prepare_cached("UPDATE events SET text = NULL, tags = NULL WHERE id = ?1")?.execute([target.0])?;
             Ok(true)
         })

@@ -3,6 +3,7 @@
 mod admin;
 mod bad_input;
 mod chat_client;
+mod chathistory;
 mod devices;
 mod disk_full;
 mod durable;

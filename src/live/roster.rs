@@ -10,6 +10,9 @@ use crate::event::{AccountId, EventId, Millis, Note, RoomId, Who};
 
 use super::mailbox::Mailbox;
 
+/// Named devices of one account whose places are remembered here.
+const DEVICES_KEPT: usize = 64;
+
 /// An account, alive.
 pub struct Person {
     pub id: AccountId,
@@ -27,14 +30,19 @@ struct Life {
     rooms: BTreeSet<RoomId>,
     realname: Option<Arc<str>>,
     away: Option<Arc<str>>,
-    /// Up to this event everything has been written to some session of the account.
+    /// Up to which event everything has been written to some session on the default device.
     seen: EventId,
+    /// The same of the named devices that have been here in this process; at most [`DEVICES_KEPT`], the one that has seen
+    /// least gives way: the store knows it too, a moment later.
+    devices: Vec<(Arc<str>, EventId)>,
     last_active: Millis,
     online_since: Millis,
 }
 
 struct Session {
     mailbox: Arc<Mailbox>,
+    /// Empty: the default device.
+    device: Arc<str>,
     away: Option<Arc<str>>,
     grant: Option<Grant>,
 }
@@ -102,7 +110,7 @@ impl Person {
         if life.sessions.is_empty() {
             life.online_since = now;
         }
-        life.sessions.push(Session { mailbox, away: None, grant: None });
+        life.sessions.push(Session { mailbox, device: Arc::default(), away: None, grant: None });
         life.realname = Some(realname.clone());
         life.last_active = now;
         life.agree_on_away()
@@ -185,13 +193,52 @@ impl Person {
         life.agree_on_away()
     }
 
-    pub fn seen(&self) -> EventId {
-        self.lock().seen
+    /// Says which device a session is on.
+    pub fn set_device(&self, session: u64, device: &Arc<str>) {
+        if let Some(mine) = self.lock().sessions.iter_mut().find(|other| other.mailbox.session == session) {
+            mine.device = device.clone();
+        }
     }
 
-    pub fn saw(&self, up_to: EventId) {
+    /// How many sessions are on this device (empty: the default one).
+    pub fn sessions_on(&self, device: &str) -> usize {
+        self.lock().sessions.iter().filter(|session| &*session.device == device).count()
+    }
+
+    /// Up to which event everything has been written to this device, as far as this process knows; 0: nothing.
+    pub fn seen_by(&self, device: &str) -> EventId {
+        let life = self.lock();
+        match device.is_empty() {
+            true => life.seen,
+            false => life.devices.iter().find(|(name, _)| &**name == device).map_or(EventId(0), |(_, seen)| *seen),
+        }
+    }
+
+    /// The same of the device that has seen most.
+    pub fn seen_by_any(&self) -> EventId {
+        let life = self.lock();
+        life.devices.iter().map(|(_, seen)| *seen).chain([life.seen]).max().unwrap_or_default()
+    }
+
+    /// Everything up to this event has been written to this device.
+    pub fn saw(&self, device: &Arc<str>, up_to: EventId) {
         let mut life = self.lock();
-        life.seen = life.seen.max(up_to);
+        if device.is_empty() {
+            life.seen = life.seen.max(up_to);
+        } else if let Some((_, seen)) = life.devices.iter_mut().find(|(name, _)| name == device) {
+            *seen = up_to.max(*seen);
+        } else if up_to > EventId(0) {
+            if life.devices.len() >= DEVICES_KEPT
+                && let Some(least) = (0..life.devices.len()).min_by_key(|at| life.devices[*at].1)
+            {
+                life.devices.swap_remove(least);
+            }
+            life.devices.push((device.clone(), up_to));
+        }
+    }
+
+    pub fn forget_device(&self, device: &str) {
+        self.lock().devices.retain(|(name, _)| &**name != device);
     }
 
     pub fn active(&self, now: Millis) {
@@ -332,11 +379,32 @@ mod tests {
 
     #[test]
     fn what_was_seen_never_goes_back() {
+        let (anna, phone): (_, Arc<str>) = (person(1), "phone".into());
+        anna.saw(&"".into(), EventId(3));
+        assert_eq!(anna.seen_by(""), EventId(5));
+        anna.saw(&"".into(), EventId(9));
+        assert_eq!((anna.seen_by(""), anna.seen_by("phone")), (EventId(9), EventId(0)));
+        anna.saw(&phone, EventId(12));
+        anna.saw(&phone, EventId(7));
+        assert_eq!(
+            (anna.seen_by(""), anna.seen_by("phone"), anna.seen_by_any()),
+            (EventId(9), EventId(12), EventId(12))
+        );
+    }
+
+    #[test]
+    fn devices_are_many_but_not_without_end() {
         let anna = person(1);
-        anna.saw(EventId(3));
-        assert_eq!(anna.seen(), EventId(5));
-        anna.saw(EventId(9));
-        assert_eq!(anna.seen(), EventId(9));
+        for n in 1..=i64::try_from(DEVICES_KEPT).unwrap() + 10 {
+            anna.saw(&format!("device-{n}").into(), EventId(n));
+        }
+        assert_eq!(anna.lock().devices.len(), DEVICES_KEPT);
+        assert_eq!((anna.seen_by("device-10"), anna.seen_by("device-11")), (EventId(0), EventId(11)));
+        enter(&anna, 1);
+        anna.set_device(1, &"device-11".into());
+        assert_eq!((anna.sessions_on("device-11"), anna.sessions_on("")), (1, 0));
+        anna.forget_device("device-11");
+        assert_eq!(anna.seen_by("device-11"), EventId(0));
     }
 
     #[test]

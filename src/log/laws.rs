@@ -208,12 +208,15 @@ impl Bench {
         let room = |room: usize| self.directory.by_key(ROOMS[room]).map_or(NOWHERE, |room| room.id);
         let order = |order| Intent::Order { row: None, order };
         match step {
-            Step::Online(who) => {
-                Intent::Online { actor: self.actor(*who), realname: "Somebody".into(), hash: HASH.into() }
-            }
+            Step::Online(who) => Intent::Online {
+                actor: self.actor(*who),
+                realname: "Somebody".into(),
+                hash: HASH.into(),
+                device: "".into(),
+            },
             Step::Offline(who) => {
                 let seen = self.image().last.0;
-                Intent::Offline { who: self.people[*who].clone(), reason: "gone".into(), seen }
+                Intent::Offline { who: self.people[*who].clone(), reason: "gone".into(), device: "".into(), seen }
             }
             Step::Enter(who, room, word) => Intent::Enter {
                 name: ROOMS[*room].into(),

@@ -4,6 +4,7 @@
 
 mod core;
 mod cursor;
+mod devices;
 mod directory;
 mod figures;
 mod mirror;
@@ -19,6 +20,7 @@ mod laws;
 
 pub use self::core::{Commit, Core, Effect, Growth, Settings};
 pub use cursor::Cursor;
+pub use devices::DEVICES_MAX;
 pub use directory::Directory;
 pub use figures::Figures;
 pub use orders::{HashText, Order, OrderResult};
@@ -29,4 +31,6 @@ pub use world::Intent;
 pub use writer::{Log, LogClosed, Reply, Running};
 
 // What a reader of the log has to know of the store below it, so that nobody above knows the store itself.
-pub use crate::store::{AccountRow as Account, Conversation, Mark, Shown, Span, StoreError, Wanted};
+pub use crate::store::{
+    AccountRow as Account, Conversation, DeviceRow as Device, Mark, Shown, Span, StoreError, Wanted,
+};

@@ -121,6 +121,7 @@ impl World {
         }
         (row.removed, row.disabled, row.hash) = (true, true, String::new().into());
         tx.update_account(&row)?;
+        tx.forget_devices(row.id, None)?;
         batch.effects.push(Effect::AccountGone { account: row.id });
         Ok(OrderResult::done(format!(
             "{} is removed; what it wrote stays, and nobody else can take the name",

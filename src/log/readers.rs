@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use crate::event::{EventId, RoomId, Seq};
-use crate::store::{AccountRow, Kinds, Reader, StoreError};
+use crate::event::{AccountId, EventId, RoomId, Seq};
+use crate::store::{AccountRow, DeviceRow, Kinds, Reader, StoreError};
 
 use super::tail::Entry;
 
@@ -78,6 +78,11 @@ impl Readers {
     /// The account of this name (its comparison form), removed ones too.
     pub async fn account(&self, key: String) -> Result<Option<AccountRow>, StoreError> {
         self.read(move |reader| reader.account_by_key(&key)).await
+    }
+
+    /// The account's named devices, the one used last first.
+    pub async fn devices(&self, account: AccountId) -> Result<Vec<DeviceRow>, StoreError> {
+        self.read(move |reader| reader.devices(account)).await
     }
 
     /// What administrators have ordered and nobody has answered.

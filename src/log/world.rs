@@ -10,6 +10,7 @@ use crate::room::{self, Actor, Member, Refusal, RoomState, Topic, Wish};
 use crate::store::{AccountRow, MemberRow, RoomRow, StoreError, Tx, Writer};
 
 use super::core::{Effect, Growth, Settings};
+use super::devices;
 use super::directory::Directory;
 use super::mirror;
 use super::orders::{Order, OrderResult};
@@ -25,10 +26,15 @@ pub enum Intent {
     Enter { name: Arc<str>, key: String, actor: Actor, realname: Arc<str>, word: Option<String> },
     /// Say something to another account.
     Direct { actor: Actor, to: Who, speech: Speech, text: Arc<str>, tags: Arc<str> },
-    /// A session begins. `hash` is what its password was checked against: if that is no longer so, it is refused.
-    Online { actor: Actor, realname: Arc<str>, hash: Arc<str> },
-    /// A session has ended (grace included), and had been written everything up to `seen`.
-    Offline { who: Who, reason: Arc<str>, seen: EventId },
+    /// A session begins, on a device (empty: the default one). `hash` is what its password was checked against: if that
+    /// is no longer so, it is refused.
+    Online { actor: Actor, realname: Arc<str>, hash: Arc<str>, device: Arc<str> },
+    /// A device has been written everything up to `seen`.
+    Seen { account: AccountId, device: Arc<str>, seen: EventId },
+    /// A session has ended (grace included); its device had been written everything up to `seen`.
+    Offline { who: Who, reason: Arc<str>, device: Arc<str>, seen: EventId },
+    /// The account's owner does not know this device any more.
+    ForgetDevice { account: AccountId, device: Arc<str> },
     /// A stronger hash of the same password, put in place of `old`.
     Rehash { account: AccountId, old: Arc<str>, new: Arc<str> },
     /// What an administrator ordered; with the row of the order, if there is one, for the answer.
@@ -218,8 +224,19 @@ impl World {
                 let wish = Wish::Say { speech: *speech, to: Some(to.clone()), text: text.clone(), tags: tags.clone() };
                 self.in_room(tx, batch, room, actor, &wish)
             }
-            Intent::Online { actor, realname, hash } => self.online(tx, batch, actor, realname, hash),
-            Intent::Offline { who, reason, seen } => self.offline(tx, batch, who, reason, *seen),
+            Intent::Online { actor, realname, hash, device } => self.online(tx, batch, actor, realname, hash, device),
+            Intent::Seen { account, device, seen } => {
+                devices::saw(tx, batch, *account, device, *seen)?;
+                Ok(Receipt { event: None, room: None })
+            }
+            Intent::Offline { who, reason, device, seen } => {
+                devices::saw(tx, batch, who.id, device, *seen)?;
+                self.offline(tx, batch, who, reason)
+            }
+            Intent::ForgetDevice { account, device } => {
+                tx.forget_devices(*account, Some(device))?;
+                Ok(Receipt { event: None, room: None })
+            }
             Intent::Rehash { account, old, new } => {
                 if let Some(mut row) = tx.account(*account)?
                     && row.hash.as_str() == &**old
@@ -348,6 +365,7 @@ impl World {
         actor: &Actor,
         realname: &Arc<str>,
         hash: &Arc<str>,
+        device: &Arc<str>,
     ) -> Result<Receipt, Fault> {
         let account = actor.who.id;
         let row = tx.account(account)?.filter(|row| !row.disabled && !row.removed);
@@ -356,6 +374,7 @@ impl World {
         let Some(row) = row.filter(same_password) else {
             return Err(Refusal::NotStored("The account has just been changed; log in again".into()).into());
         };
+        devices::meet(tx, batch, account, device)?;
         let sessions = self.online.get(&account).copied().unwrap_or(0);
         batch.online_before.entry(account).or_insert(sessions);
         self.online.insert(account, sessions + 1);
@@ -383,14 +402,7 @@ impl World {
         Ok(Receipt { event: None, room: None })
     }
 
-    fn offline(
-        &mut self,
-        tx: &Tx<'_>,
-        batch: &mut Batch,
-        who: &Who,
-        reason: &Arc<str>,
-        seen: EventId,
-    ) -> Result<Receipt, Fault> {
+    fn offline(&mut self, tx: &Tx<'_>, batch: &mut Batch, who: &Who, reason: &Arc<str>) -> Result<Receipt, Fault> {
         let sessions = self.online.get(&who.id).copied().unwrap_or(0);
         batch.online_before.entry(who.id).or_insert(sessions);
         self.online.insert(who.id, sessions.saturating_sub(1));
@@ -411,7 +423,6 @@ impl World {
             true => None,
             false => Some(self.append(tx, batch, Some(who.clone()), Body::Quit { reason: reason.clone() }, &rooms)?),
         };
-        tx.set_seen(who.id, seen, batch.now)?;
         Ok(Receipt { event, room: None })
     }
 

@@ -1,6 +1,7 @@
 //! The IRC protocol as data: lines, names, capabilities, numerics. Pure, and knows nobody above it.
 
 pub mod caps;
+pub mod device;
 pub mod isupport;
 pub mod line;
 pub mod modes;

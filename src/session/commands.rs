@@ -173,6 +173,7 @@ impl Session {
             Command::Nick => self.nick(message),
             Command::Oper => self.oper(message).await,
             Command::Ping => self.ping(message).await,
+            Command::Pong => self.pong_came(message).await,
             Command::Quit => self.quit(message),
             Command::Cap => self.cap(message),
             Command::Authenticate => self.numeric(ERR_SASLALREADY, &[], "You are logged in already"),
@@ -185,7 +186,7 @@ impl Session {
             Command::Admin => self.admin(),
             Command::Info => self.info(),
             Command::Help => self.help(message),
-            Command::Pong | Command::Privmsg | Command::Notice | Command::Tagmsg => {}
+            Command::Privmsg | Command::Notice | Command::Tagmsg => {}
         }
     }
 

@@ -48,6 +48,7 @@ impl Session {
             if let Some(fence) = self.fence.take_if(|fence| fence.goal <= written) {
                 self.pong(fence);
             }
+            self.drained = self.drained.max(written.min(goal));
             let Some((room, entry)) = next else {
                 self.drained = self.drained.max(goal);
                 self.forget_mine(goal);
@@ -249,7 +250,7 @@ impl Session {
         if rooms.is_empty() || self.caps().contains(Cap::ChatHistory) {
             return Ok(());
         }
-        let (me, seen, most) = (self.person.id, self.person.seen(), MISSED_MAX);
+        let (me, seen, most) = (self.person.id, self.past.missed_since, MISSED_MAX);
         let echo = self.caps().contains(Cap::EchoMessage);
         let mut missed = self.ctx.log.readers().missed(rooms, seen, most).await?;
         let mut left = MISSED_IN_ALL;

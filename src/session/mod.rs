@@ -41,13 +41,14 @@ use crate::log::{Cursor, Intent, Log, Reply, Room, StoreError};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
 use crate::net::limits::{LoginThrottle, Rate, TokenBucket};
-use crate::proto::caps::{Cap, CapSet, Negotiation};
+use crate::proto::caps::{CapSet, Negotiation};
+use crate::proto::device::DeviceName;
 use crate::proto::line::{Line, Message};
 use crate::room::Actor;
 
 use commands::{Cost, Row};
 use deliver::{OUT_HIGH, Since};
-use presence::Presence;
+use presence::{Place, Presence};
 use reply::{Answer, Mine};
 
 /// Messages handed to the log and not yet answered; when so many are, no more of the client's lines are taken.
@@ -160,6 +161,36 @@ struct Deferred {
     until: Option<Instant>,
 }
 
+/// What the session's device knows of what was said before.
+#[derive(Clone, Copy)]
+struct Past {
+    /// Everything up to this event was written to it; 0: nothing yet.
+    seen: EventId,
+    /// From after this event on it has missed what was said: of a device that was never here, what no other one of the
+    /// account has been shown.
+    missed_since: EventId,
+}
+
+impl Past {
+    async fn of(ctx: &Context, person: &Person, device: &str) -> Result<Past, Arc<str>> {
+        let known = person.seen_by(device);
+        if device.is_empty() && known > EventId(0) {
+            return Ok(Past { seen: known, missed_since: known });
+        }
+        let devices = ctx.log.readers().devices(person.id).await.map_err(|error| {
+            tracing::error!(%error, "devices cannot be read");
+            Arc::from("The server cannot read its data; please come back in a moment")
+        })?;
+        let stored = devices.iter().find(|row| &*row.name == device).map_or(EventId(0), |row| row.seen);
+        let seen = stored.max(known);
+        if seen > EventId(0) {
+            return Ok(Past { seen, missed_since: seen });
+        }
+        let newest = devices.iter().map(|row| row.seen).max().unwrap_or_default();
+        Ok(Past { seen, missed_since: newest.max(person.seen_by_any()) })
+    }
+}
+
 /// A logged-in client.
 pub struct Session {
     ctx: Arc<Context>,
@@ -192,6 +223,7 @@ pub struct Session {
     mine: VecDeque<Mine>,
     fence: Option<Fence>,
     deferred: Option<Deferred>,
+    past: Past,
     last_shown: EventId,
     /// All up to this event has been put into `out`.
     drained: EventId,
@@ -246,16 +278,19 @@ impl Session {
         negotiation: Negotiation,
         realname: Arc<str>,
         hash: Arc<str>,
+        device: DeviceName,
         peer: IpAddr,
     ) -> Result<Session, Arc<str>> {
         let settings = ctx.settings.load_full();
+        let device = device.shared();
+        let past = Past::of(&ctx, &person, &device).await?;
         let id = ctx.session_ids.fetch_add(1, Ordering::Relaxed);
         let mailbox = Mailbox::new(id, person.id);
         let before = ctx.log.watermark();
         let acting = Rate::per_second(settings.messages_per_second.into(), settings.message_burst);
         let looking =
             Rate::per_second(f64::from(settings.messages_per_second) * 4.0, settings.message_burst.saturating_mul(10));
-        let grace = settings.presence_grace;
+        let (grace, patience) = (settings.presence_grace, settings.ping_interval);
         let mut session = Session {
             settings,
             id,
@@ -279,7 +314,8 @@ impl Session {
             fence: None,
             deferred: None,
             last_shown: EventId(0),
-            drained: person.seen(),
+            drained: past.seen,
+            past,
             presence: Presence {
                 ctx: ctx.clone(),
                 person: person.clone(),
@@ -287,7 +323,7 @@ impl Session {
                 begun: false,
                 grace,
                 reason: "Connection lost".into(),
-                delivered: person.seen(),
+                place: Place::new(device.clone(), past.seen, patience),
             },
             acting: TokenBucket::new(acting),
             looking: TokenBucket::new(looking),
@@ -298,11 +334,12 @@ impl Session {
             ctx: ctx.clone(),
         };
         let back = person.enter(mailbox, &realname, (ctx.clock)());
+        person.set_device(id, &device);
         if ctx.stopping.is_cancelled() {
             // Those who were there have been told; from here on nobody else will be.
             session.ending = Some("The server is stopping".into());
         }
-        let online = Intent::Online { actor: session.actor(), realname, hash };
+        let online = Intent::Online { actor: session.actor(), realname, hash, device };
         if let Err(refusal) = ctx.log.ask(online).await {
             person.leave(id);
             return Err(refusal.to_string().into());
@@ -343,13 +380,19 @@ impl Session {
             if !self.out.is_empty() {
                 conn.push(&std::mem::take(&mut self.out));
             }
+            if !conn.is_busy() {
+                self.presence.place.written(self.caps(), self.drained);
+            }
             // A line that was not taken may be at hand already; nothing else would come to say so.
             if self.rooms_changed || again || (waited && self.wants_lines(conn)) {
                 continue;
             }
+            // What it said itself is passed first: its own words are not news to it when it comes back.
             if let Some(reason) = self.ending.clone()
                 && self.pending.is_empty()
+                && (self.mine.is_empty() || conn.is_busy())
             {
+                self.presence.place.orderly = true;
                 let farewell = Line::new().command("ERROR").last(&format!("Closing link: {reason}"));
                 conn.push_line(farewell.as_str());
                 return reason;
@@ -366,11 +409,12 @@ impl Session {
                     Ok(Turn::Wrote(_)) => pulse.moved(),
                     Ok(Turn::Drained) => {
                         pulse.moved();
-                        if !self.caps().contains(Cap::Passive) {
-                            self.presence.delivered = self.drained;
-                        }
+                        self.presence.place.written(self.caps(), self.drained);
                     }
-                    Ok(Turn::Eof) => return "Connection closed".into(),
+                    Ok(Turn::Eof) => {
+                        self.presence.place.orderly = true;
+                        return "Connection closed".into();
+                    }
                     Err(error) => return error.to_string().into(),
                 },
                 () = self.mailbox.wait() => {}
@@ -381,6 +425,9 @@ impl Session {
                     if self.deferred.is_some() {
                         // It has said more than it may at once; its PONG may stand behind that.
                         pulse.heard();
+                    }
+                    if let Some(line) = self.presence.place.receipt_wanted() {
+                        conn.push_line(&line);
                     }
                     match pulse.check(conn.is_busy()) {
                         upkeep::Check::Fine => {}

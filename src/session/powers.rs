@@ -4,6 +4,7 @@
 use crate::auth::Secret;
 use crate::live::Grant;
 use crate::log::Intent;
+use crate::proto::device::DeviceName;
 use crate::proto::line::Message;
 use crate::proto::names::AccountName;
 use crate::proto::numerics::*;
@@ -19,7 +20,7 @@ impl Session {
 
     /// `OPER <account> <password>`: the account may be another one; the session keeps its own name.
     pub(super) async fn oper(&mut self, message: &Message<'_>) {
-        let name = register::account_part(message.params[0]);
+        let name = DeviceName::split(message.params[0]).0;
         let password = Secret::new(message.params[1].to_owned());
         let by = AccountName::parse(name).ok().and_then(|name| self.ctx.log.roster().by_key(name.key()));
         // Before the row is read, so that a password changed meanwhile opens nothing.

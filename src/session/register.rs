@@ -13,6 +13,7 @@ use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
 use crate::net::limits::Attempt;
 use crate::proto::caps::Negotiation;
+use crate::proto::device::DeviceName;
 use crate::proto::line::{self, Line, Message};
 use crate::proto::names::AccountName;
 use crate::proto::numerics::*;
@@ -39,6 +40,8 @@ struct Registration<'a> {
     pass: Option<Secret>,
     sasl: Option<Chunks>,
     account: Option<Login>,
+    /// The device it logged in as, if it named one.
+    device: DeviceName,
     failures: usize,
     out: Vec<String>,
 }
@@ -73,6 +76,7 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
         pass: None,
         sasl: None,
         account: None,
+        device: DeviceName::default(),
         failures: 0,
         out: Vec::new(),
     };
@@ -257,9 +261,17 @@ impl Registration<'_> {
             Ok(plain) => plain,
             Err(error) => return self.reply(ERR_SASLFAIL, &[], &format!("SASL authentication failed: {error}")),
         };
-        let name = account_part(&plain.account);
-        let as_other = !plain.authorize_as.is_empty()
-            && match (AccountName::parse(account_part(&plain.authorize_as)), AccountName::parse(name)) {
+        let (name, device) = DeviceName::split(&plain.account);
+        let (other, other_device) = DeviceName::split(&plain.authorize_as);
+        let device = match (device, other_device) {
+            (Ok(device), Ok(other)) if other.is_default() => device,
+            (Ok(_), Ok(other)) => other,
+            (Err(error), _) | (_, Err(error)) => {
+                return self.reply(ERR_SASLFAIL, &[], &format!("SASL authentication failed: {error}"));
+            }
+        };
+        let as_other = !other.is_empty()
+            && match (AccountName::parse(other), AccountName::parse(name)) {
                 (Ok(wanted), Ok(own)) => wanted.key() != own.key(),
                 _ => true,
             };
@@ -273,7 +285,7 @@ impl Registration<'_> {
                 let mask = crate::encode::source(&nick, &host);
                 let line = Line::new().source(&host).command(RPL_LOGGEDIN).param(&shown).param(&mask).param(&nick);
                 self.out.push(line.last(&format!("You are now logged in as {nick}")).into_string());
-                self.account = Some(login);
+                (self.account, self.device) = (Some(login), device);
                 self.reply(RPL_SASLSUCCESS, &[], "SASL authentication successful")
             }
             Err(text) => {
@@ -306,8 +318,8 @@ impl Registration<'_> {
         person.set_flags(login.row.admin, login.row.bot);
         let realname = self.realname.take().filter(|realname| !realname.is_empty());
         let realname = realname.unwrap_or_else(|| person.nick.clone());
-        let begun =
-            Session::begin(self.ctx.clone(), person.clone(), self.negotiation, realname, login.hash.clone(), self.peer);
+        let (ctx, hash, device) = (self.ctx.clone(), login.hash.clone(), self.device());
+        let begun = Session::begin(ctx, person.clone(), self.negotiation, realname, hash, device, self.peer);
         let session = begun.await.map_err(|reason| format!("Closing link: {reason}"))?;
         if let Some(new) = login.rehashed {
             let rehash = Intent::Rehash { account: person.id, old: login.hash, new };
@@ -331,20 +343,30 @@ impl Registration<'_> {
         let nick = self.nick.clone().unwrap_or_default();
         // A password may hold a colon: what stands before it counts as an account only if there is one of that name.
         let named = pass.expose().split_once(':').filter(|(account, _)| {
-            let name = AccountName::parse(account_part(account)).ok();
+            let name = AccountName::parse(DeviceName::split(account).0).ok();
             name.is_some_and(|name| self.ctx.log.roster().by_key(name.key()).is_some())
         });
         let (account, password) = match named {
             Some((account, password)) => (account.to_owned(), Secret::new(password.to_owned())),
             None => (nick, pass),
         };
-        match self.check(account_part(&account), password).await {
-            Ok(login) => Ok(login),
-            Err(text) => {
-                self.reply(ERR_PASSWDMISMATCH, &[], &format!("Login failed: {text}"));
-                Err(format!("Closing link: login failed: {text}"))
+        let (name, device) = DeviceName::split(&account);
+        let checked = match device {
+            Ok(device) => {
+                self.device = device;
+                self.check(name, password).await
             }
-        }
+            Err(error) => Err(error.to_string()),
+        };
+        checked.map_err(|text| {
+            self.reply(ERR_PASSWDMISMATCH, &[], &format!("Login failed: {text}"));
+            format!("Closing link: login failed: {text}")
+        })
+    }
+
+    /// The device this client is on: what it named, else the default one. The one place that decides it.
+    fn device(&mut self) -> DeviceName {
+        std::mem::take(&mut self.device)
     }
 
     fn shown_nick(&self) -> String {
@@ -407,9 +429,4 @@ fn attempt(ctx: &Context, peer: IpAddr, account_key: &str) -> Result<Attempt, St
         let wait = Duration::from_secs(wait.as_secs() + 1);
         format!("too many failed logins; try again in {}", humantime::format_duration(wait))
     })
-}
-
-/// `account/device` names a device of the account.
-pub(super) fn account_part(text: &str) -> &str {
-    text.split_once('/').map_or(text, |(account, _)| account)
 }

@@ -98,14 +98,12 @@ impl Tx<'_> {
         })
     }
 
-    /// Notes how far the account has seen, and when it was last here. Of an account that is gone: nothing.
+    /// Notes how far the account's default device has seen, which never goes back, and when the account was last here.
+    /// Of an account that is gone: nothing.
     pub fn set_seen(&self, id: AccountId, seen: EventId, last_seen: Millis) -> Result<()> {
         self.step(|conn| {
-            conn.prepare_cached("UPDATE accounts SET seen_event = ?2, last_seen = ?3 WHERE id = ?1")?.execute([
-                id.0,
-                seen.0,
-                last_seen.0,
-            ])?;
+            conn.prepare_cached("UPDATE accounts SET seen_event = max(seen_event, ?2), last_seen = ?3 WHERE id = ?1")?
+                .execute([id.0, seen.0, last_seen.0])?;
             Ok(())
         })
     }

@@ -6,6 +6,7 @@
 //! costs the same wherever it lies and however long the log is.
 
 mod accounts;
+mod devices;
 mod error;
 mod history;
 mod open;
@@ -107,6 +108,16 @@ impl fmt::Debug for PasswordHashText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PasswordHashText(..)")
     }
+}
+
+/// A device of an account, by the name its owner gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRow {
+    pub name: Arc<str>,
+    pub first_seen: Millis,
+    pub last_seen: Millis,
+    /// The newest event up to which everything was delivered to it; 0: none yet.
+    pub seen: EventId,
 }
 
 pub use crate::event::RoomKind;

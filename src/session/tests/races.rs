@@ -21,7 +21,7 @@ async fn half_rung_rooms_are_told_in_order() {
     for late in ["#one", "#two"] {
         let who = bench.ctx.log.roster().by_key("bela").unwrap().who();
         let hold = bench.hold_bells(late);
-        let offline = Intent::Offline { who, reason: "gone".into(), seen: EventId(0) };
+        let offline = Intent::Offline { who, reason: "gone".into(), device: "".into(), seen: EventId(0) };
         let intents = vec![
             bench.says("anna", "#one", "a"),
             bench.says("anna", "#two", "b"),

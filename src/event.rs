@@ -33,6 +33,16 @@ pub enum RoomKind {
     Direct,
 }
 
+/// Whose metadata it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    Account(AccountId),
+    Room(RoomId),
+}
+
+/// A metadata key and what it became; `None`: it was taken away.
+pub type KeyChange = (Arc<str>, Option<Arc<str>>);
+
 /// A place in one room's log: contiguous from 1.
 pub type Seq = u64;
 
@@ -284,8 +294,6 @@ pub enum NoteBody {
         room: Option<RoomId>,
         target: Arc<str>,
         tags: Arc<str>,
-        /// No event's: it names something that cannot be found again.
-        msgid: Arc<str>,
     },
     /// `None`: back again.
     Away {
@@ -296,8 +304,12 @@ pub enum NoteBody {
     },
     /// To the invited account; members read the event in the log.
     Invited {
-        nick: Arc<str>,
         room: Arc<str>,
+    },
+    /// What a room or an account (by its name) says about itself has changed.
+    Metadata {
+        target: Arc<str>,
+        changes: Arc<[KeyChange]>,
     },
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Setup, confirm, password, text};
 use crate::admin::Order;
+use crate::event::Owner;
 use crate::proto::names::AccountName;
 use crate::store::{AccountRow, Reader, RoomKind};
 
@@ -167,6 +168,8 @@ fn show(reader: &Reader, name: &str) -> anyhow::Result<()> {
     writeln!(out, "bot         {}", yes_no(row.bot))?;
     writeln!(out, "created     {}", text::local(row.created, zone))?;
     writeln!(out, "last seen   {}", row.last_seen.map_or("never".into(), |time| text::local(time, zone)))?;
+    let keys: Vec<String> = reader.metadata(Owner::Account(row.id))?.keys().map(|key| text::clean(key)).collect();
+    writeln!(out, "metadata    {}", if keys.is_empty() { "none".into() } else { keys.join(" ") })?;
     writeln!(out, "rooms       {}", if rooms.is_empty() { "none".into() } else { rooms.join(" ") })?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::event::{AccountId, EventId, Millis, Note, RoomId, Who};
 
 use super::mailbox::Mailbox;
+use super::metadata::Metadata;
 
 /// Named devices of one account whose places are remembered here.
 const DEVICES_KEPT: usize = 64;
@@ -21,6 +22,7 @@ pub struct Person {
     bot: AtomicBool,
     /// Counts up when everything that was raised with the account's password has to fall.
     round: AtomicU64,
+    pub metadata: Metadata,
     life: Mutex<Life>,
 }
 
@@ -81,7 +83,8 @@ impl Life {
 impl Person {
     pub fn new(id: AccountId, nick: Arc<str>, admin: bool, bot: bool, seen: EventId) -> Arc<Person> {
         let life = Life { seen, ..Life::default() };
-        Arc::new(Person { id, nick, admin: admin.into(), bot: bot.into(), round: 0.into(), life: Mutex::new(life) })
+        let (admin, bot, round, metadata) = (admin.into(), bot.into(), 0.into(), Metadata::default());
+        Arc::new(Person { id, nick, admin, bot, round, metadata, life: Mutex::new(life) })
     }
 
     pub fn who(&self) -> Who {

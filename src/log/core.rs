@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::event::{AccountId, EventId, RoomId, Who};
+use crate::event::{AccountId, EventId, KeyChange, Millis, Owner, RoomId, Who};
 use crate::live::{Person, Receipt, Roster};
 use crate::room::{Refusal, RoomState};
 use crate::store::{StoreError, Writer};
@@ -76,6 +76,14 @@ pub enum Effect {
     EndSessions {
         account: AccountId,
         reason: Arc<str>,
+    },
+    /// What an account or a room says about itself has changed.
+    Described {
+        owner: Owner,
+        by: Who,
+        session: u64,
+        time: Millis,
+        changes: Arc<[KeyChange]>,
     },
     /// The store changed below the room's tail.
     Forget {

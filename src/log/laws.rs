@@ -10,10 +10,11 @@ use tempfile::TempDir;
 
 use super::core::{Commit, Core, Effect, Settings};
 use super::directory::Directory;
+use super::metadata;
 use super::orders::{HashText, Order};
 use super::world::{Image, Intent};
-use crate::event::{AccountId, Body, Event, EventId, Millis, RoomId, RoomKind, Seq, Speech, Who};
-use crate::live::{Receipt, Roster};
+use crate::event::{AccountId, Body, Event, EventId, KeyChange, Millis, Owner, RoomId, RoomKind, Seq, Speech, Who};
+use crate::live::{Metadata, Receipt, Roster};
 use crate::room::{Actor, Member, ModeChange, Refusal, RoomState, Topic, Wish, fold_modes};
 use crate::store::{Reader, RoomRow, Search, Writer, database_path};
 
@@ -53,6 +54,8 @@ enum Step {
     CreateRoom(usize),
     RemoveRoom(usize),
     RemoveUser(usize),
+    /// Of themselves, or of a room.
+    Describe(usize, Option<usize>, &'static str, Option<&'static str>),
 }
 
 #[derive(Clone, Debug)]
@@ -108,8 +111,10 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (who.clone(), who.clone()).prop_map(|(a, b)| Step::Direct(a, b)),
         14 => (who.clone(), room.clone(), deed).prop_map(|(a, b, c)| Step::InRoom(a, b, c)),
         1 => room.clone().prop_map(Step::CreateRoom),
-        1 => room.prop_map(Step::RemoveRoom),
-        1 => who.prop_map(Step::RemoveUser),
+        1 => room.clone().prop_map(Step::RemoveRoom),
+        1 => who.clone().prop_map(Step::RemoveUser),
+        6 => (who, prop::option::of(room), prop::sample::select(&["a", "b"][..]), prop::option::of(Just("x")))
+            .prop_map(|(a, b, c, d)| Step::Describe(a, b, c, d)),
     ]
 }
 
@@ -146,6 +151,7 @@ struct Bench {
     dir: TempDir,
     core: Option<Core>,
     directory: Directory,
+    roster: Roster,
     people: Vec<Who>,
     /// Who is in which channels, as told by the effects.
     inside: BTreeSet<(AccountId, RoomId)>,
@@ -161,6 +167,7 @@ impl Bench {
             dir: tempfile::tempdir().unwrap(),
             core: None,
             directory: Directory::default(),
+            roster: Roster::default(),
             people: Vec::new(),
             inside: BTreeSet::new(),
             to_reset: BTreeMap::new(),
@@ -176,6 +183,11 @@ impl Bench {
         let orders: Vec<Intent> = PEOPLE.iter().map(order).collect();
         let commit = bench.core().commit(&orders);
         assert!(commit.outcomes.iter().all(Result::is_ok));
+        for effect in commit.effects {
+            if let Effect::Account { key, person } = effect {
+                bench.roster.add(&key, person);
+            }
+        }
         bench.people = bench.reader().accounts().unwrap().into_iter().map(|a| Who { id: a.id, nick: a.name }).collect();
         bench
     }
@@ -183,9 +195,9 @@ impl Bench {
     /// As at a start, after whatever end.
     fn open(&mut self) {
         self.core = None;
-        (self.directory, self.inside) = Default::default();
+        (self.directory, self.roster, self.inside) = Default::default();
         let writer = Writer::open(self.dir.path()).unwrap();
-        self.core = Some(Core::open(writer, clock, settings(), &self.directory, &Roster::default()).unwrap());
+        self.core = Some(Core::open(writer, clock, settings(), &self.directory, &self.roster).unwrap());
     }
 
     fn core(&mut self) -> &mut Core {
@@ -239,6 +251,13 @@ impl Bench {
                 order(Order::CreateRoom { name: ROOMS[*room].to_owned(), topic: Some("new".into()) })
             }
             Step::RemoveRoom(room) => order(Order::RemoveRoom { name: ROOMS[*room].to_owned() }),
+            Step::Describe(who, at, key, value) => Intent::Describe {
+                actor: self.actor(*who),
+                session: 1,
+                owner: at.map_or(Owner::Account(self.people[*who].id), |at| Owner::Room(room(at))),
+                changes: vec![((*key).into(), value.map(Arc::from))],
+                strict: true,
+            },
             Step::RemoveUser(who) => order(Order::RemoveUser { name: PEOPLE[*who].to_owned() }),
         }
     }
@@ -331,6 +350,9 @@ impl Bench {
                     self.inside.retain(|(_, inside)| *inside != room.id);
                     self.to_reset.remove(&room.id);
                 }
+                Effect::Described { owner, changes, .. } => {
+                    metadata::put(&self.directory, &self.roster, owner, &changes);
+                }
                 Effect::Present { account, room, inside: true } => drop(self.inside.insert((account, room))),
                 Effect::Present { account, room, inside: false } => drop(self.inside.remove(&(account, room))),
                 _ => {}
@@ -365,7 +387,7 @@ impl Bench {
     fn dump(&self) -> Vec<String> {
         let conn = rusqlite::Connection::open(database_path(self.dir.path())).unwrap();
         let mut dump = Vec::new();
-        for table in ["accounts", "rooms", "members", "invites", "markers", "events", "log", "meta"] {
+        for table in ["accounts", "rooms", "members", "invites", "markers", "events", "log", "meta", "metadata"] {
             let mut statement = conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
             let count = statement.column_count();
             let mut rows = statement.query([]).unwrap();
@@ -429,6 +451,7 @@ impl Bench {
                 assert_eq!(present, told, "who is in {}", row.name);
             }
         }
+        self.check_metadata(&reader, &rooms);
         let known: BTreeSet<RoomId> = rooms.iter().map(|row| row.id).collect();
         assert!(image.rooms.keys().all(|id| known.contains(id)), "a room in memory alone");
         let named = image.rooms.iter().map(|(id, (key, ..))| (key.clone(), *id));
@@ -436,6 +459,26 @@ impl Bench {
         let times: Vec<Millis> = all.values().map(|event| event.time).collect();
         assert!(times.is_sorted(), "time went back");
         assert!(all.keys().all(|id| *id <= image.last.0));
+    }
+
+    /// What is shown of metadata are its rows; and there are none of what is gone.
+    fn check_metadata(&self, reader: &Reader, rooms: &[RoomRow]) {
+        let mut rows: BTreeMap<Owner, Vec<KeyChange>> = BTreeMap::new();
+        for (owner, key) in reader.all_metadata().unwrap() {
+            rows.entry(owner).or_default().push(key);
+        }
+        let shown = |metadata: &Metadata| -> Vec<KeyChange> {
+            metadata.all().into_iter().map(|(key, value)| (key, Some(value))).collect()
+        };
+        for room in rooms.iter().filter(|row| row.kind == RoomKind::Channel) {
+            let shown = shown(&self.directory.by_id(room.id).expect("a room that is visible").metadata);
+            assert_eq!(shown, rows.remove(&Owner::Room(room.id)).unwrap_or_default(), "{}", room.name);
+        }
+        for account in reader.accounts().unwrap().iter().filter(|row| !row.removed) {
+            let shown = shown(&self.roster.by_id(account.id).expect("an account that is visible").metadata);
+            assert_eq!(shown, rows.remove(&Owner::Account(account.id)).unwrap_or_default(), "{}", account.name);
+        }
+        assert!(rows.is_empty(), "of nobody: {rows:?}");
     }
 
     /// A room as its rows tell it.

@@ -7,6 +7,7 @@ mod cursor;
 mod devices;
 mod directory;
 mod figures;
+mod metadata;
 mod mirror;
 mod orders;
 mod past;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Body, RoomKind, Who};
+use crate::event::{Body, Owner, RoomKind, Who};
 use crate::live::Person;
 use crate::proto::names::{AccountName, RoomName};
 use crate::store::{AccountRow, NewAccount, StoreError, Tx};
@@ -122,6 +122,7 @@ impl World {
         (row.removed, row.disabled, row.hash) = (true, true, String::new().into());
         tx.update_account(&row)?;
         tx.forget_devices(row.id, None)?;
+        tx.remove_metadata(Owner::Account(row.id))?;
         batch.effects.push(Effect::AccountGone { account: row.id });
         Ok(OrderResult::done(format!(
             "{} is removed; what it wrote stays, and nobody else can take the name",

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use crate::event::{Body, Event, EventId, RoomId, RoomKind, Seq};
-use crate::live::Bell;
+use crate::live::{Bell, Metadata};
 use crate::room::RoomState;
 
 /// Entries a tail keeps at most, and at least while memory is short.
@@ -83,6 +83,7 @@ pub enum Page {
 pub struct Room {
     pub id: RoomId,
     pub kind: RoomKind,
+    pub metadata: Metadata,
     budget: Arc<TailBudget>,
     tail: RwLock<Tail>,
     bells: Mutex<Vec<Arc<Bell>>>,
@@ -100,7 +101,14 @@ impl Room {
     pub fn new(state: Arc<RoomState>, head: Seq, budget: Arc<TailBudget>) -> Arc<Room> {
         let (id, kind) = (state.id, state.kind);
         let tail = Tail { state, head, entries: VecDeque::new(), weight: 0, removed: false };
-        Arc::new(Room { id, kind, budget, tail: RwLock::new(tail), bells: Mutex::default() })
+        Arc::new(Room {
+            id,
+            kind,
+            metadata: Metadata::default(),
+            budget,
+            tail: RwLock::new(tail),
+            bells: Mutex::default(),
+        })
     }
 
     pub fn name(&self) -> Arc<str> {

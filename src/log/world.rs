@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::event::{AccountId, Body, Event, EventId, Millis, RoomId, RoomKind, Seq, Speech, Who};
+use crate::event::{AccountId, Body, Event, EventId, KeyChange, Millis, Owner, RoomId, RoomKind, Seq, Speech, Who};
 use crate::live::{Person, Receipt, Roster};
 use crate::room::{self, Actor, Member, Refusal, RoomState, Topic, Wish};
 use crate::store::{AccountRow, MemberRow, RoomRow, StoreError, Tx, Writer};
@@ -12,10 +12,10 @@ use crate::store::{AccountRow, MemberRow, RoomRow, StoreError, Tx, Writer};
 use super::core::{Effect, Growth, Settings};
 use super::devices;
 use super::directory::Directory;
-use super::mirror;
 use super::orders::{Order, OrderResult};
 use super::past::direct_key;
 use super::tail::{Entry, Room, TailBudget};
+use super::{metadata, mirror};
 
 /// What a session, a timer or an administrator wants of the log.
 #[derive(Clone)]
@@ -41,6 +41,9 @@ pub enum Intent {
     Order { row: Option<i64>, order: Order },
     /// An order that nobody understands; its row gets this answer.
     Unknown { row: i64, result: OrderResult },
+    /// What an account or a room says about itself changes. `strict`: what is to be taken away has to be there.
+    /// `session`: who does it, and is not told of it.
+    Describe { actor: Actor, session: u64, owner: Owner, changes: Vec<KeyChange>, strict: bool },
     /// Delete what is older than `before`, at most `limit` entries in all. If there may be more, the receipt names a
     /// room.
     Prune { before: Millis, limit: usize },
@@ -157,6 +160,9 @@ impl World {
                 roster.add(&row.key, Person::new(row.id, row.name.clone(), row.admin, row.bot, row.seen));
             }
         }
+        for (owner, key) in store.all_metadata()? {
+            metadata::put(directory, roster, owner, &[key]);
+        }
         Ok(world)
     }
 
@@ -260,6 +266,9 @@ impl World {
             Intent::Unknown { row, result } => {
                 tx.finish_order(*row, &result.to_json())?;
                 Ok(Receipt { event: None, room: None })
+            }
+            Intent::Describe { actor, session, owner, changes, strict } => {
+                self.describe(tx, batch, actor, *session, *owner, changes, *strict)
             }
             Intent::Prune { before, limit } => {
                 let mut left = *limit;
@@ -481,6 +490,10 @@ impl World {
     /// The account has a new password: nothing that was checked against an older one counts.
     pub(super) fn forget_password(&mut self, account: AccountId) {
         self.rehashed.remove(&account);
+    }
+
+    pub(super) fn state(&self, id: RoomId) -> Option<&RoomState> {
+        self.rooms.get(&id).map(|slot| &*slot.state)
     }
 
     pub(super) fn room_by_key(&self, key: &str) -> Option<(RoomId, &RoomState)> {

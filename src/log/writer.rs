@@ -19,6 +19,7 @@ use crate::store::{StoreError, Writer};
 use super::core::{Commit, Core, Effect, Settings};
 use super::directory::Directory;
 use super::figures::Figures;
+use super::metadata;
 use super::readers::Readers;
 use super::tail::TailBudget;
 use super::world::Intent;
@@ -287,8 +288,7 @@ fn take_effect(shared: &Shared, effect: Effect) {
         Effect::Invited { target, by, room } => {
             if let Some(person) = shared.roster.by_id(target) {
                 let time = crate::clock::now();
-                let body = NoteBody::Invited { nick: person.nick.clone(), room };
-                person.tell(&Arc::new(Note { time, actor: by, session: 0, body }));
+                person.tell(&Arc::new(Note { time, actor: by, session: 0, body: NoteBody::Invited { room } }));
             }
         }
         Effect::AccountGone { account } => {
@@ -298,6 +298,10 @@ fn take_effect(shared: &Shared, effect: Effect) {
             if let Some(person) = shared.roster.by_id(account) {
                 person.end_sessions(&reason);
             }
+        }
+        Effect::Described { owner, by, session, time, changes } => {
+            metadata::put(&shared.directory, &shared.roster, owner, &changes);
+            metadata::tell(&shared.directory, &shared.roster, owner, by, session, time, changes);
         }
         Effect::Forget { room } => room.forget_entries(),
     }

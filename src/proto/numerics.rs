@@ -163,6 +163,15 @@ numerics! {
     RPL_ENDOFMONLIST        "733" ":End of MONITOR list";
     ERR_MONLISTFULL         "734" "<limit> <nicks> :Monitor list is full";
 
+    // Metadata
+    RPL_WHOISKEYVALUE       "760" "<nick> <key> <visibility> :<value>";
+    RPL_KEYVALUE            "761" "<target> <key> <visibility> :<value>";
+    RPL_KEYNOTSET           "766" "<target> <key> :Key not set";
+    RPL_METADATASUBOK       "770" "<key> ...";
+    RPL_METADATAUNSUBOK     "771" "<key> ...";
+    RPL_METADATASUBS        "772" "<key> ...";
+    RPL_METADATASYNCLATER   "774" "<target> <seconds> :Ask for it later";
+
     // Logging in
     RPL_LOGGEDIN            "900" "<nick>!<user>@<host> <account> :You are now logged in as <account>";
     RPL_LOGGEDOUT           "901" "<nick>!<user>@<host> :You are now logged out";

@@ -76,6 +76,10 @@ pub enum Refusal {
     TooManyRooms,
     #[error("Only administrators can make rooms on this server")]
     RoomCreation,
+    #[error("This key is not set")]
+    KeyNotSet,
+    #[error("There are as many keys as there may be; take one away first")]
+    TooManyKeys,
     /// The log could not take it: nothing of it happened.
     #[error("{0}")]
     NotStored(Arc<str>),

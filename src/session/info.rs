@@ -22,6 +22,7 @@ impl Session {
         self.say(line);
         self.isupport();
         self.lusers();
+        self.own_metadata();
         self.motd();
     }
 

@@ -6,6 +6,7 @@ mod commands;
 mod deliver;
 mod history;
 mod info;
+mod metadata;
 mod modes;
 mod people;
 mod powers;
@@ -48,6 +49,7 @@ use crate::room::Actor;
 
 use commands::{Cost, Row};
 use deliver::{OUT_HIGH, Since};
+use metadata::Listening;
 use presence::{Place, Presence};
 use reply::{Answer, Mine};
 
@@ -231,6 +233,8 @@ pub struct Session {
     looking: TokenBucket,
     slow_since: Option<Instant>,
     ending: Option<Arc<str>>,
+    /// Only of clients that use METADATA.
+    listening: Option<Box<Listening>>,
     presence: Presence,
 }
 
@@ -329,6 +333,7 @@ impl Session {
             looking: TokenBucket::new(looking),
             slow_since: None,
             ending: None,
+            listening: None,
             person: person.clone(),
             mailbox: mailbox.clone(),
             ctx: ctx.clone(),
@@ -451,6 +456,7 @@ impl Session {
             && self.entering.is_empty()
             && self.missed.is_empty()
             && self.telling.is_none()
+            && !self.is_syncing()
             && self.pending.len() < PENDING_MAX
             && self.mine.len() < MINE_MAX
             && self.out.len() + conn.pending_out() < UNREAD_MAX
@@ -480,8 +486,9 @@ impl Session {
                 self.finish_answer();
                 Some(false)
             }
-            Frame::NotUtf8(line) => {
-                self.not_utf8(line);
+            Frame::NotUtf8 => {
+                self.fail("*", "INVALID_UTF8", &[], "The line is not UTF-8 and was not taken");
+                self.finish_answer();
                 Some(false)
             }
         }
@@ -492,7 +499,7 @@ impl Session {
         let message = match Message::parse(line) {
             Ok(message) => message,
             Err(error) => {
-                self.complain(line, error);
+                self.complain(error);
                 return Some(false);
             }
         };
@@ -568,6 +575,9 @@ impl Session {
             self.take_mail();
         }
         while conn.has_room() && self.out.len() < OUT_HIGH {
+            if self.sync_more() {
+                continue;
+            }
             if !Box::pin(self.tell_past()).await? && !Box::pin(self.enter_next()).await? {
                 return self.drain(goal).await;
             }

@@ -117,6 +117,7 @@ impl Session {
         if let Some(away) = person.away() {
             self.numeric(RPL_AWAY, &[&nick], &away);
         }
+        self.whois_metadata(person);
         let (active, since) = person.times();
         let idle = ((self.ctx.clock)().0 - active.0).max(0) / 1000;
         let (idle, since) = (idle.to_string(), (since.0 / 1000).to_string());

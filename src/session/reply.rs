@@ -94,21 +94,21 @@ impl Session {
         params.iter().fold(line, |line, param| line.param(param))
     }
 
-    /// A standard reply that the specification of the command asks for. Whoever speaks the command, understands it; the
-    /// capability `standard-replies` is only about those of our own, see [`Session::fail_own`].
+    /// A standard reply, to clients that know them; a notice to the others.
     pub(super) fn fail(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
-        let line = Line::new().source(&self.ctx.info.name).command("FAIL").param(command).param(code);
-        self.say(context.iter().fold(line, |line, param| line.param(param)).last(text));
-    }
-
-    /// A standard reply with a code of our own, to clients that take any; a notice to the others.
-    pub(super) fn fail_own(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
         if self.caps().contains(Cap::StandardReplies) {
-            return self.fail(command, code, context, text);
+            self.standard_fail(command, code, context, text);
+            return;
         }
         let context = context.iter().map(|param| format!("{param}: ")).collect::<String>();
         let line = Line::new().source(&self.ctx.info.name).command("NOTICE").param(&self.person.nick);
         self.say(line.last(&format!("{context}{text}")));
+    }
+
+    /// A standard reply for a command whose own specification has them: whoever uses it knows them.
+    pub(super) fn standard_fail(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
+        let line = Line::new().source(&self.ctx.info.name).command("FAIL").param(command).param(code);
+        self.say(context.iter().fold(line, |line, param| line.param(param)).last(text));
     }
 
     /// The one place where a refusal of the log becomes words of the protocol.
@@ -131,6 +131,8 @@ impl Session {
             Refusal::MembersOnly | Refusal::Moderated => self.numeric(ERR_CANNOTSENDTOCHAN, &[target], &text),
             Refusal::TooManyRooms => self.numeric(ERR_TOOMANYCHANNELS, &[target], &text),
             Refusal::RoomCreation => self.numeric(ERR_NOSUCHCHANNEL, &[target], &text),
+            // METADATA words these itself.
+            Refusal::KeyNotSet | Refusal::TooManyKeys => self.numeric(ERR_UNKNOWNERROR, &[command, target], &text),
             Refusal::NotStored(_) if self.caps().contains(Cap::StandardReplies) => {
                 self.fail(command, "NOT_STORED", &[target], &text);
             }
@@ -144,7 +146,7 @@ impl Session {
     /// Sends what was gathered.
     pub(super) fn finish_answer(&mut self) {
         let Answer { label, lines, caused } = std::mem::take(&mut self.answer);
-        // It was looked at when the command came: the answer to one that switches labels off has its label yet.
+        let label = label.filter(|_| self.caps().contains(Cap::LabeledResponse));
         let Some(label) = label else {
             lines.iter().for_each(|line| splice(&mut self.out, "", line));
             self.mine.extend(caused.into_iter().map(|event| Mine { event, mark: Mark::Nothing }));

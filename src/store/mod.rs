@@ -9,6 +9,7 @@ mod accounts;
 mod devices;
 mod error;
 mod history;
+mod metadata;
 mod open;
 mod past;
 mod rooms;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::event::{Body, Event, EventId, Millis, RoomId, Seq, Who};
+use crate::event::{Body, Event, EventId, Millis, Owner, RoomId, Seq, Who};
 
 use super::error::{Result, StoreError};
 use super::{Reads, open, signed, words};
@@ -178,7 +178,8 @@ impl Tx<'_> {
                 conn.prepare_cached(sql)?.execute([room.0])?;
             }
             Ok(())
-        })
+        })?;
+        self.remove_metadata(Owner::Room(room))
     }
 
     /// Retention: takes away the oldest entries of the room that are older than `before`, at most `limit`, with their

@@ -27,9 +27,9 @@ use crate::metrics::{self, Sources};
 use crate::net::conn::Conn;
 use crate::net::limits::{ConnectionLimiter, LoginThrottle};
 use crate::net::listener;
-use crate::net::tls::{ServerTls, TlsError, Watch};
+use crate::net::tls::{self, ServerTls, TlsError, Watch};
 use crate::proto::names::RoomName;
-use crate::session::{self, Context, Info, Settings};
+use crate::session::{self, Context, Info, Peer, Settings};
 use crate::store::{Lock, StoreError};
 
 /// How often the table of orders is looked at.
@@ -219,7 +219,11 @@ fn admit(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>, handshake: D
             () = shared.ctx.stopping.cancelled() => return,
         };
         match accepted {
-            Ok(stream) => session::serve(Conn::new(stream), shared.ctx.clone(), peer.ip()).await,
+            Ok(stream) => {
+                let certificate = tls::peer_certificate(&stream).map(|fingerprint| fingerprint.hex().into());
+                let peer = Peer { address: peer.ip(), certificate };
+                session::serve(Conn::new(stream), shared.ctx.clone(), peer).await;
+            }
             Err(error) => tracing::debug!(%peer, %error, "no TLS connection"),
         }
     });

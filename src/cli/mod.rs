@@ -13,6 +13,7 @@ mod room;
 mod serve;
 mod text;
 mod user;
+mod user_cert;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -201,6 +202,9 @@ mod tests {
             "user disable a",
             "user enable a",
             "user remove a --yes",
+            "user cert add a c.pem --name laptop",
+            "user cert list a --json",
+            "user cert remove a c.pem",
             "room list --json",
             "room create #a --topic t",
             "room show #a",

@@ -50,6 +50,9 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Client certificates that an account may log in with: add, list, remove
+    #[command(subcommand)]
+    Cert(super::user_cert::Command),
 }
 
 pub fn run(setup: &Setup, command: Command) -> anyhow::Result<()> {
@@ -89,6 +92,7 @@ pub fn run(setup: &Setup, command: Command) -> anyhow::Result<()> {
             }
             change(setup, Order::RemoveUser { name })?;
         }
+        Command::Cert(command) => super::user_cert::run(setup, command)?,
         Command::List { json } => list(&setup.reader()?, json)?,
         Command::Show { name } => show(&setup.reader()?, &name)?,
     }

@@ -29,11 +29,22 @@ pub struct Ack {
     pub outcome: Result<Receipt, Refusal>,
 }
 
+/// The client certificate of a session's connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// SHA-256 of its DER form, lower-case hex.
+    pub fingerprint: Arc<str>,
+    /// The session logged in with it; it ends when the certificate no longer counts.
+    pub is_login: bool,
+}
+
 /// A session's mailbox.
 pub struct Mailbox {
     /// Unique in this process.
     pub session: u64,
     pub account: AccountId,
+    /// The certificate that its connection showed.
+    pub certificate: Option<Certificate>,
     notify: Notify,
     mail: Mutex<Mail>,
 }
@@ -54,7 +65,11 @@ pub struct Mail {
 
 impl Mailbox {
     pub fn new(session: u64, account: AccountId) -> Arc<Mailbox> {
-        Arc::new(Mailbox { session, account, notify: Notify::new(), mail: Mutex::default() })
+        Mailbox::with_certificate(session, account, None)
+    }
+
+    pub fn with_certificate(session: u64, account: AccountId, certificate: Option<Certificate>) -> Arc<Mailbox> {
+        Arc::new(Mailbox { session, account, certificate, notify: Notify::new(), mail: Mutex::default() })
     }
 
     /// Waits until something was put in since the last [`Mailbox::take`]; may wake without reason.

@@ -7,6 +7,6 @@ mod mailbox;
 mod metadata;
 mod roster;
 
-pub use mailbox::{Ack, Bell, Mail, Mailbox, Receipt};
+pub use mailbox::{Ack, Bell, Certificate, Mail, Mailbox, Receipt};
 pub use metadata::{METADATA_KEYS_MAX, Metadata};
 pub use roster::{Grant, Person, Roster};

@@ -139,8 +139,13 @@ impl Person {
 
     /// Ends the account's sessions, and what others were granted for its password.
     pub fn end_sessions(&self, reason: &Arc<str>) {
-        self.round.fetch_add(1, Ordering::AcqRel);
+        self.end_grants();
         self.each_session(|mailbox| mailbox.end(reason.clone()));
+    }
+
+    /// Ends what was granted for the account's password, to whichever session.
+    pub fn end_grants(&self) {
+        self.round.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Whether some session of the account has the powers of an administrator.

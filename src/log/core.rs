@@ -10,6 +10,7 @@ use crate::live::{Person, Receipt, Roster};
 use crate::room::{Refusal, RoomState};
 use crate::store::{StoreError, Writer};
 
+use super::credentials::Which;
 use super::directory::Directory;
 use super::orders::{Order, OrderResult};
 use super::tail::{Entry, Room, TailBudget};
@@ -75,6 +76,7 @@ pub enum Effect {
     },
     EndSessions {
         account: AccountId,
+        which: Which,
         reason: Arc<str>,
     },
     /// What an account or a room says about itself has changed.

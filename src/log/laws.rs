@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::core::{Commit, Core, Effect, Settings};
+use super::credentials::Proof;
 use super::directory::Directory;
 use super::metadata;
 use super::orders::{HashText, Order};
@@ -223,7 +224,7 @@ impl Bench {
             Step::Online(who) => Intent::Online {
                 actor: self.actor(*who),
                 realname: "Somebody".into(),
-                hash: HASH.into(),
+                proof: Proof::Password(HASH.into()),
                 device: "".into(),
             },
             Step::Offline(who) => {

@@ -3,6 +3,7 @@
 //! store below them. Knows events, rooms, the store and who is alive; nothing of sessions or of IRC's lines.
 
 mod core;
+mod credentials;
 mod cursor;
 mod devices;
 mod directory;
@@ -20,6 +21,7 @@ mod writer;
 mod laws;
 
 pub use self::core::{Commit, Core, Effect, Growth, Settings};
+pub use credentials::{CERTIFICATES_MAX, Proof, Which};
 pub use cursor::Cursor;
 pub use devices::DEVICES_MAX;
 pub use directory::Directory;
@@ -33,5 +35,6 @@ pub use writer::{Log, LogClosed, Reply, Running};
 
 // What a reader of the log has to know of the store below it, so that nobody above knows the store itself.
 pub use crate::store::{
-    AccountRow as Account, Conversation, DeviceRow as Device, Mark, Shown, Span, StoreError, Wanted,
+    AccountRow as Account, CertificateRow, Conversation, DeviceRow as Device, InvitationRow, Mark, Shown, Span,
+    StoreError, Wanted,
 };

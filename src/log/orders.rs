@@ -6,25 +6,65 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Body, Owner, RoomKind, Who};
+use crate::event::{Body, Millis, Owner, RoomKind, Who};
 use crate::live::Person;
 use crate::proto::names::{AccountName, RoomName};
 use crate::store::{AccountRow, NewAccount, StoreError, Tx};
 
 use super::core::Effect;
+use super::credentials::Which;
 use super::world::{Batch, World};
 
 /// Something to be changed, by names as they were typed: whoever carries it out checks them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub enum Order {
-    AddUser { name: String, hash: HashText, admin: bool, bot: bool },
-    SetPassword { name: String, hash: HashText },
-    Disable { name: String },
-    Enable { name: String },
-    RemoveUser { name: String },
-    CreateRoom { name: String, topic: Option<String> },
-    RemoveRoom { name: String },
+    AddUser {
+        name: String,
+        hash: HashText,
+        admin: bool,
+        bot: bool,
+    },
+    SetPassword {
+        name: String,
+        hash: HashText,
+    },
+    Disable {
+        name: String,
+    },
+    Enable {
+        name: String,
+    },
+    RemoveUser {
+        name: String,
+    },
+    CreateRoom {
+        name: String,
+        topic: Option<String>,
+    },
+    RemoveRoom {
+        name: String,
+    },
+    /// The fingerprint is the SHA-256 in lower-case hex.
+    AddCertificate {
+        name: String,
+        fingerprint: String,
+        label: String,
+    },
+    RemoveCertificate {
+        name: String,
+        fingerprint: String,
+    },
+    /// A code by its hash, SHA-256 in lower-case hex. It makes `uses` accounts until it expires.
+    NewInvitation {
+        hash: String,
+        uses: u32,
+        expires: Option<i64>,
+    },
+    /// The first digits of the hash.
+    RemoveInvitation {
+        id: String,
+    },
 }
 
 /// A password's hash (PHC string) on its way: `Debug` does not show it.
@@ -79,6 +119,14 @@ impl World {
             Order::RemoveUser { name } => self.remove_user(tx, batch, name),
             Order::CreateRoom { name, topic } => self.create_room(tx, batch, name, topic.as_deref()),
             Order::RemoveRoom { name } => self.remove_room(tx, batch, name),
+            Order::AddCertificate { name, fingerprint, label } => {
+                self.add_certificate(tx, batch, name, fingerprint, label)
+            }
+            Order::RemoveCertificate { name, fingerprint } => self.remove_certificate(tx, batch, name, fingerprint),
+            Order::NewInvitation { hash, uses, expires } => {
+                self.new_invitation(tx, batch, hash, *uses, expires.map(Millis))
+            }
+            Order::RemoveInvitation { id } => self.remove_invitation(tx, id),
         }
     }
 
@@ -123,6 +171,8 @@ impl World {
         tx.update_account(&row)?;
         tx.forget_devices(row.id, None)?;
         tx.remove_metadata(Owner::Account(row.id))?;
+        // Its owner may want to use them for another account.
+        tx.remove_certificates(row.id)?;
         batch.effects.push(Effect::AccountGone { account: row.id });
         Ok(OrderResult::done(format!(
             "{} is removed; what it wrote stays, and nobody else can take the name",
@@ -164,7 +214,7 @@ impl World {
     }
 }
 
-fn add_user(
+pub(super) fn add_user(
     tx: &Tx<'_>,
     batch: &mut Batch,
     name: &str,
@@ -205,7 +255,7 @@ fn add_user(
     Ok(OrderResult::done(format!("{shown} is added")))
 }
 
-fn find_user(tx: &Tx<'_>, name: &str) -> Result<Result<AccountRow, OrderResult>, StoreError> {
+pub(super) fn find_user(tx: &Tx<'_>, name: &str) -> Result<Result<AccountRow, OrderResult>, StoreError> {
     let row = match AccountName::parse(name) {
         Ok(name) => tx.account_by_key(name.key())?.filter(|row| !row.removed),
         Err(_) => None,
@@ -214,5 +264,5 @@ fn find_user(tx: &Tx<'_>, name: &str) -> Result<Result<AccountRow, OrderResult>,
 }
 
 fn end(batch: &mut Batch, row: &AccountRow, reason: &str) {
-    batch.effects.push(Effect::EndSessions { account: row.id, reason: reason.into() });
+    batch.effects.push(Effect::EndSessions { account: row.id, which: Which::All, reason: reason.into() });
 }

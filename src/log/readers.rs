@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 use crate::event::{AccountId, EventId, RoomId, Seq};
-use crate::store::{AccountRow, DeviceRow, Kinds, Reader, StoreError};
+use crate::store::{AccountRow, CertificateRow, DeviceRow, InvitationRow, Kinds, Reader, StoreError};
 
 use super::tail::Entry;
 
@@ -83,6 +83,25 @@ impl Readers {
     /// The account's named devices, the one used last first.
     pub async fn devices(&self, account: AccountId) -> Result<Vec<DeviceRow>, StoreError> {
         self.read(move |reader| reader.devices(account)).await
+    }
+
+    /// The account whose name looks like this, removed ones too.
+    pub async fn account_like(&self, skeleton: String) -> Result<Option<AccountRow>, StoreError> {
+        self.read(move |reader| reader.accounts_by_skeleton(&skeleton)).await
+    }
+
+    /// The account, whatever its state, that the certificate with this fingerprint is for.
+    pub async fn account_by_certificate(&self, fingerprint: Arc<str>) -> Result<Option<AccountRow>, StoreError> {
+        self.read(move |reader| reader.account_by_certificate(&fingerprint)).await
+    }
+
+    pub async fn certificates(&self, account: AccountId) -> Result<Vec<CertificateRow>, StoreError> {
+        self.read(move |reader| reader.certificates(account)).await
+    }
+
+    /// The invitation code with this hash.
+    pub async fn invitation(&self, hash: String) -> Result<Option<InvitationRow>, StoreError> {
+        self.read(move |reader| reader.invitation(&hash)).await
     }
 
     /// What administrators have ordered and nobody has answered.

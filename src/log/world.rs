@@ -10,9 +10,10 @@ use crate::room::{self, Actor, Member, Refusal, RoomState, Topic, Wish};
 use crate::store::{AccountRow, MemberRow, RoomRow, StoreError, Tx, Writer};
 
 use super::core::{Effect, Growth, Settings};
+use super::credentials::Proof;
 use super::devices;
 use super::directory::Directory;
-use super::orders::{Order, OrderResult};
+use super::orders::{HashText, Order, OrderResult};
 use super::past::direct_key;
 use super::tail::{Entry, Room, TailBudget};
 use super::{metadata, mirror};
@@ -26,9 +27,8 @@ pub enum Intent {
     Enter { name: Arc<str>, key: String, actor: Actor, realname: Arc<str>, word: Option<String> },
     /// Say something to another account.
     Direct { actor: Actor, to: Who, speech: Speech, text: Arc<str>, tags: Arc<str> },
-    /// A session begins, on a device (empty: the default one). `hash` is what its password was checked against: if that
-    /// is no longer so, it is refused.
-    Online { actor: Actor, realname: Arc<str>, hash: Arc<str>, device: Arc<str> },
+    /// A session begins, on a device (empty: the default one). If what it proved no longer counts, it is refused.
+    Online { actor: Actor, realname: Arc<str>, proof: Proof, device: Arc<str> },
     /// A device has been written everything up to `seen`.
     Seen { account: AccountId, device: Arc<str>, seen: EventId },
     /// A session has ended (grace included); its device had been written everything up to `seen`.
@@ -37,6 +37,10 @@ pub enum Intent {
     ForgetDevice { account: AccountId, device: Arc<str> },
     /// A stronger hash of the same password, put in place of `old`.
     Rehash { account: AccountId, old: Arc<str>, new: Arc<str> },
+    /// Another password, by the account's own session; `old` is the hash that the old one was checked against.
+    ChangePassword { account: AccountId, session: u64, old: Arc<str>, new: HashText },
+    /// An account for a newcomer, by the code with this hash, if there has to be one.
+    Register { name: Arc<str>, hash: HashText, invitation: Option<String> },
     /// What an administrator ordered; with the row of the order, if there is one, for the answer.
     Order { row: Option<i64>, order: Order },
     /// An order that nobody understands; its row gets this answer.
@@ -230,7 +234,7 @@ impl World {
                 let wish = Wish::Say { speech: *speech, to: Some(to.clone()), text: text.clone(), tags: tags.clone() };
                 self.in_room(tx, batch, room, actor, &wish)
             }
-            Intent::Online { actor, realname, hash, device } => self.online(tx, batch, actor, realname, hash, device),
+            Intent::Online { actor, realname, proof, device } => self.online(tx, batch, actor, realname, proof, device),
             Intent::Seen { account, device, seen } => {
                 devices::saw(tx, batch, *account, device, *seen)?;
                 Ok(Receipt { event: None, room: None })
@@ -253,6 +257,10 @@ impl World {
                 }
                 Ok(Receipt { event: None, room: None })
             }
+            Intent::ChangePassword { account, session, old, new } => {
+                self.change_password(tx, batch, *account, *session, old, new)
+            }
+            Intent::Register { name, hash, invitation } => self.register(tx, batch, name, hash, invitation.as_deref()),
             Intent::Order { row, order } => {
                 let result = self.order(tx, batch, order)?;
                 if let Some(row) = row {
@@ -373,14 +381,20 @@ impl World {
         batch: &mut Batch,
         actor: &Actor,
         realname: &Arc<str>,
-        hash: &Arc<str>,
+        proof: &Proof,
         device: &Arc<str>,
     ) -> Result<Receipt, Fault> {
         let account = actor.who.id;
+        let certified = match proof {
+            Proof::Certificate(fingerprint) => tx.account_by_certificate(fingerprint)?.map(|owner| owner.id),
+            Proof::Password(_) => None,
+        };
+        let counts = |row: &AccountRow| match proof {
+            Proof::Password(hash) => row.hash.as_str() == &**hash || self.rehashed.get(&account) == Some(hash),
+            Proof::Certificate(_) => certified == Some(account),
+        };
         let row = tx.account(account)?.filter(|row| !row.disabled && !row.removed);
-        let same_password =
-            |row: &AccountRow| row.hash.as_str() == &**hash || self.rehashed.get(&account) == Some(hash);
-        let Some(row) = row.filter(same_password) else {
+        let Some(row) = row.filter(counts) else {
             return Err(Refusal::NotStored("The account has just been changed; log in again".into()).into());
         };
         devices::meet(tx, batch, account, device)?;

@@ -17,6 +17,7 @@ use crate::room::Refusal;
 use crate::store::{StoreError, Writer};
 
 use super::core::{Commit, Core, Effect, Settings};
+use super::credentials::Which;
 use super::directory::Directory;
 use super::figures::Figures;
 use super::metadata;
@@ -294,9 +295,16 @@ fn take_effect(shared: &Shared, effect: Effect) {
         Effect::AccountGone { account } => {
             shared.roster.remove(account);
         }
-        Effect::EndSessions { account, reason } => {
+        Effect::EndSessions { account, which, reason } => {
             if let Some(person) = shared.roster.by_id(account) {
-                person.end_sessions(&reason);
+                if !matches!(which, Which::By(_)) {
+                    person.end_grants();
+                }
+                person.each_session(|mailbox| {
+                    if which.holds(mailbox) {
+                        mailbox.end(reason.clone());
+                    }
+                });
             }
         }
         Effect::Described { owner, by, session, time, changes } => {

@@ -4,6 +4,7 @@
 //! refused with its reason and the old pair stays in use; new handshakes see a new pair at once, open connections
 //! are left alone.
 
+mod client;
 mod fingerprint;
 pub mod pem;
 mod watch;
@@ -78,9 +79,9 @@ impl ServerTls {
         let current = Arc::new(Current(ArcSwap::from_pointee(Pair::load(cert, key)?)));
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_no_client_auth()
+            .with_client_cert_verifier(client::AnyCertificate::new())
             .with_cert_resolver(current.clone());
-        // Tickets let a thousand clients that come back at once skip most of the work, and cost no memory here.
+        // Tickets (they hold the client's certificate, sealed) let a thousand clients that come back at once skip most of the work, and cost no memory here.
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         let without_alpn = Arc::new(config.clone());
@@ -125,6 +126,11 @@ impl ServerTls {
             Err(_) => Err(AcceptError::Timeout(timeout)),
         }
     }
+}
+
+/// The certificate that the peer of this connection has shown, and holds the key of.
+pub fn peer_certificate<S>(stream: &TlsStream<S>) -> Option<Fingerprint> {
+    stream.get_ref().1.peer_certificates()?.first().map(|first| fingerprint(first))
 }
 
 /// The one provider of cryptography. Always named: with two of them in the program rustls would not choose, and panic.

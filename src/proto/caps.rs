@@ -30,7 +30,8 @@ macro_rules! table {
 
 table! {
     // Capability      names                                                value     listed
-    Sasl              ["sasl"],                                            "PLAIN",  true;
+    // The value is that of the connection: `Offer::mechanisms`.
+    Sasl              ["sasl"],                                            "",       true;
     MessageTags       ["message-tags"],                                    "",       true;
     ServerTime        ["server-time"],                                     "",       true;
     Batch             ["batch"],                                           "",       true;
@@ -135,9 +136,42 @@ impl FromIterator<Cap> for CapSet {
 pub struct Negotiation {
     enabled: CapSet,
     version_302: bool,
+    offer: Offer,
+}
+
+/// What is offered to this connection and not to every one; it stays while the connection lasts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// It has shown a client certificate, so SASL EXTERNAL can work.
+    pub external: bool,
+    /// Newcomers may make accounts.
+    pub registration: bool,
+}
+
+impl Offer {
+    fn has(self, row: &Row) -> bool {
+        row.listed && (row.cap != Cap::AccountRegistration || self.registration)
+    }
+
+    fn value(self, row: &Row) -> &'static str {
+        if row.cap == Cap::Sasl { self.mechanisms() } else { row.value }
+    }
+
+    /// The mechanisms of SASL, separated by commas.
+    pub fn mechanisms(self) -> &'static str {
+        if self.external { "PLAIN,EXTERNAL" } else { "PLAIN" }
+    }
 }
 
 impl Negotiation {
+    pub fn new(offer: Offer) -> Negotiation {
+        Negotiation { offer, ..Negotiation::default() }
+    }
+
+    pub fn offer(&self) -> Offer {
+        self.offer
+    }
+
     pub fn enabled(&self) -> CapSet {
         self.enabled
     }
@@ -153,8 +187,9 @@ impl Negotiation {
             self.version_302 = true;
             self.enabled.insert(Cap::CapNotify);
         }
-        let rows = TABLE.iter().filter(|row| row.listed);
-        let words = rows.flat_map(|row| row.names.iter().map(|name| (*name, row.value)));
+        let offer = self.offer;
+        let rows = TABLE.iter().filter(|row| offer.has(row));
+        let words = rows.flat_map(|row| row.names.iter().map(move |name| (*name, offer.value(row))));
         let word = |(name, value): (&str, &str)| {
             if self.version_302 && !value.is_empty() { format!("{name}={value}") } else { name.to_owned() }
         };
@@ -175,6 +210,9 @@ impl Negotiation {
         for word in list.split_ascii_whitespace() {
             let (name, on) = word.strip_prefix('-').map_or((word, true), |name| (name, false));
             let Some(cap) = Cap::by_name(name) else { return false };
+            if !self.offer.has(&TABLE[cap as usize]) {
+                return false;
+            }
             if on {
                 wanted.insert(cap);
             } else if cap == Cap::CapNotify && self.version_302 {

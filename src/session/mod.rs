@@ -3,6 +3,7 @@
 //! not read stays in the log, and what its client may send ahead is bounded by the windows below.
 
 mod commands;
+mod credentials;
 mod deliver;
 mod history;
 mod info;
@@ -37,8 +38,8 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Logins;
 use crate::clock::Clock;
 use crate::event::{EventId, Millis, NoteBody, RoomId, Seq};
-use crate::live::{Grant, Mailbox, Person};
-use crate::log::{Cursor, Intent, Log, Reply, Room, StoreError};
+use crate::live::{Certificate, Grant, Mailbox, Person};
+use crate::log::{Cursor, Intent, Log, Proof, Reply, Room, StoreError};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
 use crate::net::limits::{LoginThrottle, Rate, TokenBucket};
@@ -142,6 +143,14 @@ impl Context {
     }
 }
 
+/// Who is at the other end of a connection, before anything was said.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub address: IpAddr,
+    /// The fingerprint (SHA-256, lower-case hex) of the client certificate whose key it holds.
+    pub certificate: Option<Arc<str>>,
+}
+
 /// A message that the log has not answered yet.
 struct Pending {
     nonce: u64,
@@ -239,9 +248,9 @@ pub struct Session {
 }
 
 /// Serves one connection from its first line to its end.
-pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(mut conn: Conn<S>, ctx: Arc<Context>, peer: IpAddr) {
+pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(mut conn: Conn<S>, ctx: Arc<Context>, peer: Peer) {
     let mut lines = LineReader::new();
-    let registered = Box::pin(register::register(&mut conn, &mut lines, &ctx, peer)).await;
+    let registered = Box::pin(register::register(&mut conn, &mut lines, &ctx, &peer)).await;
     let mut session = match registered {
         Ok(session) => session,
         Err(reason) => {
@@ -281,15 +290,17 @@ impl Session {
         person: Arc<Person>,
         negotiation: Negotiation,
         realname: Arc<str>,
-        hash: Arc<str>,
+        proof: Proof,
         device: DeviceName,
-        peer: IpAddr,
+        peer: Peer,
     ) -> Result<Session, Arc<str>> {
         let settings = ctx.settings.load_full();
         let device = device.shared();
         let past = Past::of(&ctx, &person, &device).await?;
         let id = ctx.session_ids.fetch_add(1, Ordering::Relaxed);
-        let mailbox = Mailbox::new(id, person.id);
+        let is_login = matches!(proof, Proof::Certificate(_));
+        let certificate = peer.certificate.map(|fingerprint| Certificate { fingerprint, is_login });
+        let mailbox = Mailbox::with_certificate(id, person.id, certificate);
         let before = ctx.log.watermark();
         let acting = Rate::per_second(settings.messages_per_second.into(), settings.message_burst);
         let looking =
@@ -298,7 +309,7 @@ impl Session {
         let mut session = Session {
             settings,
             id,
-            peer,
+            peer: peer.address,
             grant: None,
             negotiation,
             cursors: HashMap::new(),
@@ -344,7 +355,7 @@ impl Session {
             // Those who were there have been told; from here on nobody else will be.
             session.ending = Some("The server is stopping".into());
         }
-        let online = Intent::Online { actor: session.actor(), realname, hash, device };
+        let online = Intent::Online { actor: session.actor(), realname, proof, device };
         if let Err(refusal) = ctx.log.ask(online).await {
             person.leave(id);
             return Err(refusal.to_string().into());

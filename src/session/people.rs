@@ -123,6 +123,7 @@ impl Session {
         let (idle, since) = (idle.to_string(), (since.0 / 1000).to_string());
         self.numeric(RPL_WHOISIDLE, &[&nick, &idle, &since], "seconds idle, signon time");
         self.numeric(RPL_WHOISSECURE, &[&nick], "is using a secure connection");
+        self.whois_certificates(person);
     }
 
     /// Accounts stay, so whoever was here is known; when, the history tells.

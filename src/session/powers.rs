@@ -3,7 +3,7 @@
 
 use crate::auth::Secret;
 use crate::live::Grant;
-use crate::log::Intent;
+use crate::log::{Intent, Proof};
 use crate::proto::device::DeviceName;
 use crate::proto::line::Message;
 use crate::proto::names::AccountName;
@@ -33,8 +33,8 @@ impl Session {
                 return;
             }
         };
-        if let Some(new) = login.rehashed {
-            let rehash = Intent::Rehash { account: login.row.id, old: login.hash, new };
+        if let (Some(new), Proof::Password(old)) = (login.rehashed, login.proof) {
+            let rehash = Intent::Rehash { account: login.row.id, old, new };
             super::submit_quietly(&self.ctx.log, rehash).await;
         }
         if !login.row.admin {

@@ -1,27 +1,29 @@
 //! From the first line to the login: CAP, SASL, PASS, NICK, USER. Nothing else works here, everybody is told so, and
 //! it may not take longer than the configuration allows; waiting for the password to be checked does not count.
 
-use std::net::IpAddr;
+mod sasl;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::auth::{Secret, Verdict};
-use crate::log::{Account, Intent};
+use crate::auth::Secret;
+use crate::log::{Account, Intent, Proof};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
-use crate::net::limits::Attempt;
-use crate::proto::caps::Negotiation;
+use crate::proto::caps::{Negotiation, Offer};
 use crate::proto::device::DeviceName;
 use crate::proto::line::{self, Line, Message};
 use crate::proto::names::AccountName;
 use crate::proto::numerics::*;
-use crate::proto::sasl::{Chunks, Plain, SaslError};
 
 use super::people::REALNAME_MAX;
 use super::rooms::clean;
-use super::{Context, Session};
+use super::{Context, Peer, Session};
+
+use sasl::Exchange;
+pub(super) use sasl::check;
 
 /// Lines before the login at most; a client needs about ten.
 const LINES_MAX: usize = 256;
@@ -31,14 +33,14 @@ const FAILURES_MAX: usize = 5;
 /// A client that is not logged in yet.
 struct Registration<'a> {
     ctx: &'a Arc<Context>,
-    peer: IpAddr,
+    peer: Peer,
     negotiation: Negotiation,
     /// CAP LS or REQ has come, CAP END has not.
     negotiating: bool,
     nick: Option<String>,
     realname: Option<Arc<str>>,
     pass: Option<Secret>,
-    sasl: Option<Chunks>,
+    sasl: Option<Exchange>,
     account: Option<Login>,
     /// The device it logged in as, if it named one.
     device: DeviceName,
@@ -46,10 +48,10 @@ struct Registration<'a> {
     out: Vec<String>,
 }
 
-/// An account whose password was right.
+/// An account that has proved who it is.
 pub(super) struct Login {
     pub row: Account,
-    pub hash: Arc<str>,
+    pub proof: Proof,
     pub rehashed: Option<Arc<str>>,
 }
 
@@ -64,12 +66,13 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
     conn: &mut Conn<S>,
     lines: &mut LineReader,
     ctx: &Arc<Context>,
-    peer: IpAddr,
+    peer: &Peer,
 ) -> Result<Session, String> {
+    let offer = Offer { external: peer.certificate.is_some(), registration: false };
     let mut registration = Registration {
         ctx,
-        peer,
-        negotiation: Negotiation::default(),
+        peer: peer.clone(),
+        negotiation: Negotiation::new(offer),
         negotiating: false,
         nick: None,
         realname: None,
@@ -118,7 +121,7 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
             Ok(Turn::Eof) => return Err(String::new()),
             Ok(_) => {}
             Err(error) => {
-                tracing::debug!(%peer, %error, "connection lost before the login");
+                tracing::debug!(peer = %peer.address, %error, "connection lost before the login");
                 return Err(String::new());
             }
         }
@@ -227,82 +230,6 @@ impl Registration<'_> {
         }
     }
 
-    async fn authenticate(&mut self, param: &str) -> Next {
-        if self.account.is_some() {
-            return self.reply(ERR_SASLALREADY, &[], "You are logged in already");
-        }
-        let Some(chunks) = &mut self.sasl else {
-            if param.eq_ignore_ascii_case("PLAIN") {
-                self.sasl = Some(Chunks::default());
-                self.out.push("AUTHENTICATE +".to_owned());
-                return Next::GoOn;
-            }
-            if param == "*" {
-                return self.reply(ERR_SASLABORTED, &[], "SASL authentication aborted");
-            }
-            self.reply(RPL_SASLMECHS, &["PLAIN"], "are available SASL mechanisms");
-            return self.reply(ERR_SASLFAIL, &[], "SASL authentication failed: there is no such mechanism");
-        };
-        let payload = match chunks.push(param) {
-            Ok(None) => return Next::GoOn,
-            Ok(Some(payload)) => payload,
-            Err(error) => {
-                self.sasl = None;
-                let code = match error {
-                    SaslError::TooLong => ERR_SASLTOOLONG,
-                    SaslError::Aborted => ERR_SASLABORTED,
-                    SaslError::Base64 | SaslError::Plain => ERR_SASLFAIL,
-                };
-                return self.reply(code, &[], &format!("SASL authentication failed: {error}"));
-            }
-        };
-        self.sasl = None;
-        let plain = match Plain::parse(&payload) {
-            Ok(plain) => plain,
-            Err(error) => return self.reply(ERR_SASLFAIL, &[], &format!("SASL authentication failed: {error}")),
-        };
-        let (name, device) = DeviceName::split(&plain.account);
-        let (other, other_device) = DeviceName::split(&plain.authorize_as);
-        let device = match (device, other_device) {
-            (Ok(device), Ok(other)) if other.is_default() => device,
-            (Ok(_), Ok(other)) => other,
-            (Err(error), _) | (_, Err(error)) => {
-                return self.reply(ERR_SASLFAIL, &[], &format!("SASL authentication failed: {error}"));
-            }
-        };
-        let as_other = !other.is_empty()
-            && match (AccountName::parse(other), AccountName::parse(name)) {
-                (Ok(wanted), Ok(own)) => wanted.key() != own.key(),
-                _ => true,
-            };
-        if as_other {
-            return self.reply(ERR_SASLFAIL, &[], "SASL authentication failed: you can only act as yourself");
-        }
-        match self.check(name, Secret::from(plain.password)).await {
-            Ok(login) => {
-                let (nick, shown) = (login.row.name.clone(), self.shown_nick());
-                let host = self.ctx.info.name.clone();
-                let mask = crate::encode::source(&nick, &host);
-                let line = Line::new().source(&host).command(RPL_LOGGEDIN).param(&shown).param(&mask).param(&nick);
-                self.out.push(line.last(&format!("You are now logged in as {nick}")).into_string());
-                (self.account, self.device) = (Some(login), device);
-                self.reply(RPL_SASLSUCCESS, &[], "SASL authentication successful")
-            }
-            Err(text) => {
-                self.reply(ERR_SASLFAIL, &[], &format!("SASL authentication failed: {text}"));
-                self.failures += 1;
-                match self.failures < FAILURES_MAX {
-                    true => Next::GoOn,
-                    false => Next::End("Closing link: too many failed logins".to_owned()),
-                }
-            }
-        }
-    }
-
-    async fn check(&mut self, account: &str, password: Secret) -> Result<Login, String> {
-        check(self.ctx, self.peer, account, password).await
-    }
-
     fn is_complete(&self) -> bool {
         !self.negotiating && self.nick.is_some() && self.realname.is_some()
     }
@@ -318,15 +245,15 @@ impl Registration<'_> {
         person.set_flags(login.row.admin, login.row.bot);
         let realname = self.realname.take().filter(|realname| !realname.is_empty());
         let realname = realname.unwrap_or_else(|| person.nick.clone());
-        let (ctx, hash, device) = (self.ctx.clone(), login.hash.clone(), self.device());
-        let begun = Session::begin(ctx, person.clone(), self.negotiation, realname, hash, device, self.peer);
+        let (ctx, proof, device, peer) = (self.ctx.clone(), login.proof.clone(), self.device(), self.peer.clone());
+        let begun = Session::begin(ctx, person.clone(), self.negotiation, realname, proof, device, peer);
         let session = begun.await.map_err(|reason| format!("Closing link: {reason}"))?;
-        if let Some(new) = login.rehashed {
-            let rehash = Intent::Rehash { account: person.id, old: login.hash, new };
+        if let (Some(new), Proof::Password(old)) = (login.rehashed, login.proof) {
+            let rehash = Intent::Rehash { account: person.id, old, new };
             super::submit_quietly(&self.ctx.log, rehash).await;
         }
         self.ctx.figures.logins.inc();
-        tracing::info!(session = session.id, account = %person.nick, peer = %self.peer, "logged in");
+        tracing::info!(session = session.id, account = %person.nick, peer = %self.peer.address, "logged in");
         Ok(session)
     }
 
@@ -364,9 +291,14 @@ impl Registration<'_> {
         })
     }
 
-    /// The device this client is on: what it named, else the default one. The one place that decides it.
+    /// The device this client is on: what it named, else its certificate, else the default one. The one place that
+    /// decides it.
     fn device(&mut self) -> DeviceName {
-        std::mem::take(&mut self.device)
+        let named = std::mem::take(&mut self.device);
+        match &self.peer.certificate {
+            Some(fingerprint) if named.is_default() => DeviceName::of_certificate(fingerprint),
+            _ => named,
+        }
     }
 
     fn shown_nick(&self) -> String {
@@ -379,54 +311,4 @@ impl Registration<'_> {
         self.out.push(line.into_string());
         Next::GoOn
     }
-}
-
-/// Checks a password, for a login or for more powers. The error is a sentence that does not tell whether the account exists.
-pub(super) async fn check(ctx: &Context, peer: IpAddr, account: &str, password: Secret) -> Result<Login, String> {
-    let key = AccountName::parse(account).ok().map(|name| name.key().to_owned());
-    let throttle_key = key.clone().unwrap_or_default();
-    // Whoever has guessed too often need not wait in line to be told.
-    let look = attempt(ctx, peer, &throttle_key)?;
-    ctx.throttle.succeeded(look);
-    let row = match key {
-        None => None,
-        Some(key) => {
-            let found = ctx.log.readers().account(key).await;
-            found.map_err(|error| {
-                tracing::error!(%error, "accounts cannot be read");
-                "the server cannot read its accounts; try again in a moment".to_owned()
-            })?
-        }
-    };
-    let row = row.filter(|row| !row.disabled && !row.removed);
-    let stored = row.as_ref().map(|row| row.hash.as_str().to_owned());
-    let logins = ctx.logins.load_full();
-    let turn = logins.turn().await.map_err(|error| error.to_string())?;
-    // Paid for only now: everybody may come back at once after a restart, from one address too, but guesses are
-    // never more than the turns.
-    let attempt = attempt(ctx, peer, &throttle_key)?;
-    match (turn.verify(password, stored).await, row) {
-        (Ok(Verdict::Right { rehashed }), Some(row)) => {
-            ctx.throttle.succeeded(attempt);
-            let hash = row.hash.as_str().into();
-            Ok(Login { row, hash, rehashed: rehashed.map(Into::into) })
-        }
-        (Ok(_), _) => {
-            ctx.figures.logins_failed.inc();
-            tracing::info!(peer = %peer, "failed login");
-            Err("wrong account or password".to_owned())
-        }
-        (Err(error), _) => {
-            ctx.throttle.succeeded(attempt);
-            Err(error.to_string())
-        }
-    }
-}
-
-/// Pays for a look at a password. The error says how long to wait.
-fn attempt(ctx: &Context, peer: IpAddr, account_key: &str) -> Result<Attempt, String> {
-    ctx.throttle.attempt(peer, account_key, Instant::now()).map_err(|wait| {
-        let wait = Duration::from_secs(wait.as_secs() + 1);
-        format!("too many failed logins; try again in {}", humantime::format_duration(wait))
-    })
 }

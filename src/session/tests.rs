@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Info, Settings, serve};
+use super::{Context, Info, Peer, Settings, serve};
 use crate::auth::{HashSettings, Hasher, Logins, Password, Secret};
 use crate::clock;
 use crate::event::EventId;
@@ -100,7 +100,11 @@ impl Bench {
     /// A client that is logged in; `pipe`: how many bytes are on their way at most.
     async fn login_by(&self, name: &str, caps: &str, pipe: usize) -> Client {
         let (io, server) = duplex(pipe);
-        tokio::spawn(serve(Conn::new(server), self.ctx.clone(), IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        tokio::spawn(serve(
+            Conn::new(server),
+            self.ctx.clone(),
+            Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), certificate: None },
+        ));
         let mut client = Client { io, input: Vec::new(), syncs: 0 };
         if !caps.is_empty() {
             client.send(&format!("CAP REQ :{caps}")).await;

@@ -6,6 +6,7 @@
 //! costs the same wherever it lies and however long the log is.
 
 mod accounts;
+mod credentials;
 mod devices;
 mod error;
 mod history;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 use crate::event::{AccountId, EventId, Millis, RoomId, Seq};
 
+pub use credentials::{CertificateRow, INVITATION_ID, InvitationRow};
 pub use error::{Result, StoreError};
 pub use history::{Counts, Kinds, RoomStats};
 pub use open::{Lock, database_path, post_order};

@@ -20,7 +20,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use super::cli::{self, Finished};
 use super::client::{Client, MODERN, Tls};
 use super::line::Line;
-use super::tls::{self, TlsOptions};
+use super::tls::{self, ClientCertificate, TlsOptions};
 use super::{DEADLINE, eventually};
 
 /// Accounts every server has; `root` is an administrator.
@@ -328,6 +328,13 @@ impl Server {
     pub async fn connect_raw(&self) -> Client {
         let stream = self.handshake(self.connect_tcp().await, &TlsOptions::default()).await;
         Client::new("nobody yet", stream.expect("a TLS connection"))
+    }
+
+    /// TLS by a client that has this certificate, and not a word said.
+    pub async fn connect_certified(&self, certificate: &ClientCertificate) -> Client {
+        let options = TlsOptions { certificate: Some(certificate.clone()), ..TlsOptions::default() };
+        let stream = self.handshake(self.connect_tcp().await, &options).await;
+        Client::new("somebody certified", stream.expect("a TLS connection"))
     }
 
     /// TLS whose client takes in little by itself, so that not reading is felt by the server.

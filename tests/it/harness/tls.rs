@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion, version,
 };
@@ -27,23 +29,67 @@ pub fn fingerprint(certificate: &CertificateDer<'_>) -> String {
 pub struct TlsOptions {
     pub versions: Vec<&'static SupportedProtocolVersion>,
     pub alpn: Vec<&'static str>,
+    /// What the client shows if it is asked.
+    pub certificate: Option<ClientCertificate>,
+    /// Where tickets are kept; `None`: every handshake is a whole one.
+    pub tickets: Option<Resumption>,
+}
+
+/// A self-signed certificate of a client, and its key.
+#[derive(Clone)]
+pub struct ClientCertificate {
+    pub der: CertificateDer<'static>,
+    pub cert_pem: String,
+    pub key_pem: String,
+}
+
+impl ClientCertificate {
+    pub fn make() -> ClientCertificate {
+        let made = rcgen::generate_simple_self_signed(Vec::new()).expect("a certificate");
+        ClientCertificate {
+            der: made.cert.der().clone(),
+            cert_pem: made.cert.pem(),
+            key_pem: made.signing_key.serialize_pem(),
+        }
+    }
+
+    /// SHA-256, lower case hex.
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&self.der)
+    }
+
+    fn certified(&self, provider: &CryptoProvider) -> CertifiedKey {
+        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("a key");
+        let key = provider.key_provider.load_private_key(key).expect("a key the provider knows");
+        CertifiedKey::new(vec![self.der.clone()], key)
+    }
 }
 
 impl Default for TlsOptions {
     fn default() -> TlsOptions {
-        TlsOptions { versions: vec![&version::TLS13, &version::TLS12], alpn: vec!["irc"] }
+        TlsOptions {
+            versions: vec![&version::TLS13, &version::TLS12],
+            alpn: vec!["irc"],
+            certificate: None,
+            tickets: None,
+        }
     }
 }
 
 /// A connector that accepts only `pinned`; without one it accepts any certificate, to look at it.
 pub fn connector(pinned: Option<CertificateDer<'static>>, options: &TlsOptions) -> TlsConnector {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider.clone())
+    let config = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&options.versions)
         .expect("versions the provider knows")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Pin { pinned, provider }))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(Pin { pinned, provider: provider.clone() }));
+    let mut config = match &options.certificate {
+        None => config.with_no_client_auth(),
+        // Not `with_client_auth_cert`, which would refuse a thief's pair.
+        Some(own) => config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own.certified(&provider)))),
+    };
+    config.resumption = options.tickets.clone().unwrap_or_else(Resumption::disabled);
     config.alpn_protocols = options.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     TlsConnector::from(Arc::new(config))
 }

@@ -160,13 +160,14 @@ async fn lines_are_as_they_were_live() {
 async fn a_page_is_full_whatever_happened_between() {
     let server = Server::start().await;
     let mut alice = server.login_with("alice", HISTORY).await;
+    alice.send("JOIN #hall").await;
     for n in 0..6 {
-        alice.send(format!("TOPIC #lobby :topic {n}")).await;
-        alice.send("@+draft/react=x TAGMSG #lobby").await;
-        alice.send(format!("PRIVMSG #lobby :{n}")).await;
+        alice.send(format!("TOPIC #hall :topic {n}")).await;
+        alice.send("@+draft/react=x TAGMSG #hall").await;
+        alice.send(format!("PRIVMSG #hall :{n}")).await;
     }
-    alice.sync().await;
-    assert_eq!(page(&mut alice, "LATEST #lobby * 4").await, ["2", "3", "4", "5"]);
+    alice.expect("PRIVMSG #hall :5").await;
+    assert_eq!(page(&mut alice, "LATEST #hall * 4").await, ["2", "3", "4", "5"]);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod chathistory;
 mod devices;
 mod disk_full;
 mod durable;
+mod event_playback;
 mod external;
 mod harness;
 mod join_in_flow;

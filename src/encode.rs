@@ -79,6 +79,7 @@ pub fn note(note: &Note, host: &str, caps: CapSet) -> Option<Vec<u8>> {
         NoteBody::Tags { .. } => Some(Cap::MessageTags),
         NoteBody::Away { .. } => Some(Cap::AwayNotify),
         NoteBody::Realname { .. } => Some(Cap::Setname),
+        NoteBody::Marked { .. } => Some(Cap::ReadMarker),
         NoteBody::Invited { .. } => None,
         // Told by the session, which knows what its client has subscribed to.
         NoteBody::Metadata { .. } => return None,
@@ -102,11 +103,18 @@ pub fn note(note: &Note, host: &str, caps: CapSet) -> Option<Vec<u8>> {
         NoteBody::Away { message: Some(message) } => line.command("AWAY").last(message),
         NoteBody::Away { message: None } => line.command("AWAY"),
         NoteBody::Realname { realname } => line.command("SETNAME").last(realname),
+        NoteBody::Marked { target, time } => return Some(finish(marker(host, target, Some(*time)))),
         // The name of the invited is the receiver's own: the session puts it in by knowing itself.
         NoteBody::Invited { room } => line.command("INVITE").param("*").param(room),
         NoteBody::Metadata { .. } => return None,
     };
     Some(finish(line))
+}
+
+/// How far somebody has read: the line that the server tells them alone.
+pub fn marker(host: &str, target: &str, time: Option<Millis>) -> Line {
+    let time = time.map_or_else(|| "*".to_owned(), |time| format!("timestamp={}", iso(time)));
+    Line::new().source(host).command("MARKREAD").param(target).param(&time)
 }
 
 /// A time as `server-time` writes it: `2026-11-23T15:20:06.123Z`.

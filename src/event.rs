@@ -302,6 +302,11 @@ pub enum NoteBody {
     Realname {
         realname: Arc<str>,
     },
+    /// The account itself has read up to this time, on another of its devices.
+    Marked {
+        target: Arc<str>,
+        time: Millis,
+    },
     /// To the invited account; members read the event in the log.
     Invited {
         room: Arc<str>,

@@ -212,6 +212,7 @@ impl Question {
                 until: self.until,
                 before,
                 limit: PAGE,
+                from_oldest: false,
             })?;
             for (_, seq, event) in &page {
                 if !more(*seq, event) {

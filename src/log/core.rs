@@ -87,6 +87,13 @@ pub enum Effect {
         time: Millis,
         changes: Arc<[KeyChange]>,
     },
+    /// The account has read on; told to its other sessions.
+    Marked {
+        account: AccountId,
+        session: u64,
+        target: Arc<str>,
+        time: Millis,
+    },
     /// The store changed below the room's tail.
     Forget {
         room: Arc<Room>,

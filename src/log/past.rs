@@ -1,8 +1,11 @@
 //! The past of a room, of a conversation between two, of all an account may read: asked of the store, with the right to
 //! read checked in the same breath.
 
-use crate::event::{AccountId, Event, Millis, RoomId, Seq};
-use crate::store::{Conversation, Found, Shown, Span, StoreError, Wanted};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::event::{AccountId, Body, Event, Millis, RoomId, RoomKind, Seq};
+use crate::store::{Conversation, Found, Search, Shown, Span, StoreError, Wanted};
 
 use super::readers::Readers;
 
@@ -24,6 +27,29 @@ pub enum Past {
     Nothing,
     /// It is not for this reader.
     Hidden,
+}
+
+/// What is looked for in all that an account may read; everything given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// Words that must all occur; empty: any text.
+    pub text: String,
+    pub within: Option<Whose>,
+    /// Only by this account, by the key of its name.
+    pub from: Option<String>,
+    /// At this time or later; then the oldest are found, else the newest.
+    pub after: Option<Millis>,
+    /// At this time or earlier.
+    pub before: Option<Millis>,
+    pub limit: usize,
+}
+
+/// Something that was said, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The room, or the other person of a direct conversation.
+    pub with: Arc<str>,
+    pub event: Event,
 }
 
 impl Readers {
@@ -65,6 +91,48 @@ impl Readers {
         self.read(move |store| store.read_page(room, span, limit, shown)).await
     }
 
+    /// What was said and answers the question, in all rooms and direct conversations of the reader; the oldest first.
+    /// One search runs at a time, so that searching takes no connection from those who follow their rooms.
+    pub async fn search(&self, reader: AccountId, question: Question) -> Result<Vec<Hit>, StoreError> {
+        let _turn = self.turn_to_search().await?;
+        self.read(move |store| {
+            let mut names: HashMap<RoomId, (RoomKind, Arc<str>)> =
+                store.rooms_of(reader)?.into_iter().map(|row| (row.id, (row.kind, row.name))).collect();
+            let only = match question.within {
+                None => None,
+                Some(Whose::Room(room)) => Some(Some(room)),
+                Some(Whose::With(other)) => Some(store.room_by_key(&direct_key(reader, other))?.map(|row| row.id)),
+            };
+            if let Some(only) = only {
+                names.retain(|room, _| Some(*room) == only);
+            }
+            let search = Search {
+                rooms: Some(names.keys().copied().collect()),
+                text: question.text,
+                from: question.from,
+                since: question.after,
+                until: question.before.map(|time| Millis(time.0.saturating_add(1))),
+                before: None,
+                limit: question.limit,
+                from_oldest: question.after.is_some(),
+            };
+            let mut hits = Vec::new();
+            for (room, _, event) in store.search(&search)? {
+                let Some((kind, name)) = names.get(&room) else { continue };
+                let with = match kind {
+                    RoomKind::Channel => name.clone(),
+                    RoomKind::Direct => peer_of(&event, reader).unwrap_or_else(|| name.clone()),
+                };
+                hits.push(Hit { with, event });
+            }
+            if !search.from_oldest {
+                hits.reverse();
+            }
+            Ok(hits)
+        })
+        .await
+    }
+
     /// The conversations of an account in which something was last said between these times.
     pub async fn conversations(
         &self,
@@ -75,6 +143,13 @@ impl Readers {
     ) -> Result<Vec<Conversation>, StoreError> {
         self.read(move |store| store.conversations(account, between.0, between.1, limit, from_newest)).await
     }
+}
+
+/// With whom a direct message was exchanged, as the name was then.
+pub fn peer_of(event: &Event, me: AccountId) -> Option<Arc<str>> {
+    let Body::Said { to: Some(to), .. } = &event.body else { return None };
+    let from = event.actor.as_ref()?;
+    Some(if from.id == me { to.nick.clone() } else { from.nick.clone() })
 }
 
 /// The key of the room of two accounts.

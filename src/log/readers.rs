@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::event::{AccountId, EventId, RoomId, Seq};
 use crate::store::{AccountRow, CertificateRow, DeviceRow, InvitationRow, Kinds, Reader, StoreError};
@@ -20,6 +20,7 @@ pub struct Readers {
 struct Inner {
     data_dir: PathBuf,
     permits: Semaphore,
+    searching: Semaphore,
     idle: Mutex<Vec<Reader>>,
 }
 
@@ -27,8 +28,12 @@ impl Readers {
     /// Opens one connection at once, to find faults early; the others when they are needed.
     pub fn open(data_dir: &Path, most: usize) -> Result<Readers, StoreError> {
         let first = Reader::open(data_dir)?;
-        let inner =
-            Inner { data_dir: data_dir.to_owned(), permits: Semaphore::new(most.max(1)), idle: vec![first].into() };
+        let inner = Inner {
+            data_dir: data_dir.to_owned(),
+            permits: Semaphore::new(most.max(1)),
+            searching: Semaphore::new(1),
+            idle: vec![first].into(),
+        };
         Ok(Readers { inner: Arc::new(inner) })
     }
 
@@ -107,6 +112,11 @@ impl Readers {
     /// What administrators have ordered and nobody has answered.
     pub async fn open_orders(&self) -> Result<Vec<(i64, String)>, StoreError> {
         self.read(|reader| reader.open_orders()).await
+    }
+
+    /// The right to search, for one at a time.
+    pub(super) async fn turn_to_search(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        self.inner.searching.acquire().await.map_err(|_| StoreError::other("the server is stopping"))
     }
 
     /// Runs `work` with a connection, away from the async threads.

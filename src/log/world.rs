@@ -13,6 +13,7 @@ use super::core::{Effect, Growth, Settings};
 use super::credentials::Proof;
 use super::devices;
 use super::directory::Directory;
+use super::markers::Place;
 use super::orders::{HashText, Order, OrderResult};
 use super::past::direct_key;
 use super::tail::{Entry, Room, TailBudget};
@@ -48,6 +49,8 @@ pub enum Intent {
     /// What an account or a room says about itself changes. `strict`: what is to be taken away has to be there.
     /// `session`: who does it, and is not told of it.
     Describe { actor: Actor, session: u64, owner: Owner, changes: Vec<KeyChange>, strict: bool },
+    /// The account has read up to this time there; said by one of its sessions.
+    Mark { reader: Who, place: Place, time: Millis, session: u64 },
     /// Delete what is older than `before`, at most `limit` entries in all. If there may be more, the receipt names a
     /// room.
     Prune { before: Millis, limit: usize },
@@ -278,6 +281,7 @@ impl World {
             Intent::Describe { actor, session, owner, changes, strict } => {
                 self.describe(tx, batch, actor, *session, *owner, changes, *strict)
             }
+            Intent::Mark { reader, place, time, session } => self.mark(tx, batch, reader, place, *time, *session),
             Intent::Prune { before, limit } => {
                 let mut left = *limit;
                 // Asked of the store: direct messages of people who do not come back are not in memory.
@@ -359,7 +363,13 @@ impl World {
         Ok(id)
     }
 
-    fn direct_room(&mut self, tx: &Tx<'_>, batch: &mut Batch, a: &Who, b: &Who) -> Result<RoomId, StoreError> {
+    pub(super) fn direct_room(
+        &mut self,
+        tx: &Tx<'_>,
+        batch: &mut Batch,
+        a: &Who,
+        b: &Who,
+    ) -> Result<RoomId, StoreError> {
         let (low, high) = if a.id <= b.id { (a, b) } else { (b, a) };
         let key = direct_key(a.id, b.id);
         if let Some(id) = self.by_key.get(&key) {
@@ -508,6 +518,11 @@ impl World {
 
     pub(super) fn state(&self, id: RoomId) -> Option<&RoomState> {
         self.rooms.get(&id).map(|slot| &*slot.state)
+    }
+
+    /// The time that an event of this batch would get.
+    pub(super) fn now(&self, batch: &Batch) -> Millis {
+        batch.now.max(self.last_time)
     }
 
     pub(super) fn room_by_key(&self, key: &str) -> Option<(RoomId, &RoomState)> {

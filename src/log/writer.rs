@@ -311,6 +311,12 @@ fn take_effect(shared: &Shared, effect: Effect) {
             metadata::put(&shared.directory, &shared.roster, owner, &changes);
             metadata::tell(&shared.directory, &shared.roster, owner, by, session, time, changes);
         }
+        Effect::Marked { account, session, target, time } => {
+            if let Some(person) = shared.roster.by_id(account) {
+                let body = NoteBody::Marked { target, time };
+                person.tell(&Arc::new(Note { time, actor: person.who(), session, body }));
+            }
+        }
         Effect::Forget { room } => room.forget_entries(),
     }
 }

@@ -53,8 +53,8 @@ table! {
     NoImplicitNames   ["no-implicit-names", "draft/no-implicit-names"],    "",       true;
     ChatHistory       ["draft/chathistory"],                               "",       true;
     EventPlayback     ["draft/event-playback"],                            "",       true;
-    ReadMarker        ["draft/read-marker"],                               "",       false;
-    Search            ["soju.im/search"],                                  "",       false;
+    ReadMarker        ["draft/read-marker"],                               "",       true;
+    Search            ["soju.im/search"],                                  "",       true;
     Multiline         ["draft/multiline"],                                 "max-bytes=16384,max-lines=100", false;
     MessageRedaction  ["draft/message-redaction"],                         "",       false;
     ChannelRename     ["draft/channel-rename"],                            "",       false;

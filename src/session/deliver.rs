@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use crate::encode::{self, View};
-use crate::event::{Body, Event, EventId, Kind, Note, NoteBody, RoomId, RoomKind, Seq};
-use crate::log::{Cursor, Entry, Page, Room, Snapshot, StoreError};
+use crate::event::{Body, EventId, Note, NoteBody, RoomId, RoomKind, Seq};
+use crate::log::{self, Cursor, Entry, Page, Room, Snapshot, StoreError};
 use crate::proto::caps::Cap;
 use crate::proto::line::Line;
 use crate::proto::numerics::*;
@@ -220,7 +220,8 @@ impl Session {
         }
         self.cursors.insert(room.id, cursor);
         let news = self.news(&room, first, snapshot.head).await?;
-        self.tell_room(&snapshot);
+        let marker = self.marker_line(&room).await?;
+        self.tell_room(&snapshot, marker);
         if self.wants_replay() {
             let wanted = news.len().max(self.settings.replay_lines);
             let past = self.recent(&room, snapshot.head, wanted).await?;
@@ -268,7 +269,7 @@ impl Session {
         }
         for mut entries in missed {
             entries.retain(|entry| echo || entry.event.actor.as_ref().is_none_or(|who| who.id != me));
-            let peer = entries.iter().find_map(|entry| peer_of(&entry.event, me));
+            let peer = entries.iter().find_map(|entry| log::peer_of(&entry.event, me));
             self.replay(&peer.unwrap_or_else(|| self.person.nick.clone()), &entries);
         }
         self.finish_answer();
@@ -306,7 +307,7 @@ impl Session {
         self.ctx.log.readers().spoken_before(room.id, head + 1, wanted).await
     }
 
-    fn tell_room(&mut self, snapshot: &Snapshot) {
+    fn tell_room(&mut self, snapshot: &Snapshot, marker: Option<Line>) {
         let state = &snapshot.state;
         let (nick, host) = (self.person.nick.clone(), self.ctx.info.name.clone());
         let mut line = Line::new();
@@ -327,6 +328,7 @@ impl Session {
             let line = self.numeric_line(RPL_TOPICWHOTIME, &[&state.name, &topic.by, &at]);
             self.say(line);
         }
+        marker.into_iter().for_each(|line| self.say(line));
         if !self.caps().contains(Cap::NoImplicitNames) {
             self.names_of(state);
         }
@@ -387,7 +389,7 @@ impl Session {
         if by_this && !self.caps().contains(Cap::EchoMessage) {
             return;
         }
-        if by_this && matches!(note.body, NoteBody::Tags { .. }) {
+        if by_this && matches!(note.body, NoteBody::Tags { .. } | NoteBody::Marked { .. }) {
             return;
         }
         if let NoteBody::Tags { room: Some(room), .. } = note.body
@@ -413,11 +415,4 @@ fn tagged(tags: &str, line: &[u8]) -> Vec<u8> {
     splice(&mut tagged, tags, line);
     tagged.truncate(tagged.len() - 2);
     tagged.to_vec()
-}
-
-fn peer_of(event: &Event, me: crate::event::AccountId) -> Option<Arc<str>> {
-    let Body::Said { to: Some(to), .. } = &event.body else { return None };
-    let from = event.actor.as_ref()?;
-    debug_assert!(matches!(event.kind(), Kind::Privmsg | Kind::Notice));
-    Some(if from.id == me { to.nick.clone() } else { from.nick.clone() })
 }

@@ -1,5 +1,7 @@
 //! Finding what was said: the full-text index yields candidates newest first, the rows themselves decide.
 
+use std::collections::HashSet;
+
 use rusqlite::{OptionalExtension, params_from_iter};
 
 use crate::event::{EventId, Millis, RoomId, Seq};
@@ -25,6 +27,8 @@ pub struct Search {
     /// Older than this event: the next page.
     pub before: Option<EventId>,
     pub limit: usize,
+    /// Looks from the oldest on instead of from the newest; found is in that order.
+    pub from_oldest: bool,
 }
 
 /// More rooms than this are looked at in the rows instead of in the index.
@@ -33,13 +37,23 @@ const ROOM_TERMS_MAX: usize = 200;
 /// rooms and people, so that only rare questions (a picture, a long stretch of Chinese) come near.
 const CANDIDATES_MAX: usize = 200_000;
 
-const MATCHES: &str =
-    "SELECT rowid FROM search WHERE search MATCH ?1 AND rowid >= ?2 AND rowid < ?3 ORDER BY rowid DESC";
-const SPOKEN: &str = "SELECT id FROM events WHERE id >= ?2 AND id < ?3 AND kind IN (1, 2) AND room_id NOT NULL AND ?1 = '' \
-     ORDER BY id DESC";
+macro_rules! matches {
+    ($order:literal) => {
+        concat!("SELECT rowid FROM search WHERE search MATCH ?1 AND rowid >= ?2 AND rowid < ?3 ORDER BY rowid ", $order)
+    };
+}
+macro_rules! spoken {
+    ($order:literal) => {
+        concat!(
+            "SELECT id FROM events WHERE id >= ?2 AND id < ?3 AND kind IN (1, 2) AND room_id NOT NULL AND ?1 = '' \
+             ORDER BY id ",
+            $order
+        )
+    };
+}
 
 impl Reads {
-    /// Messages, newest first, with their places. Ends early after very many candidates in vain (see above).
+    /// Messages, newest first (or oldest, see there), with their places. Ends early after very many candidates in vain (see above).
     pub fn search(&self, search: &Search) -> Result<Vec<(RoomId, Seq, crate::event::Event)>> {
         let mut found = Vec::new();
         let question = Question::new(&search.text);
@@ -69,7 +83,14 @@ impl Reads {
             bound = bound.min(self.id_at_time(until)?.unwrap_or(i64::MAX));
         }
 
-        let mut candidates = self.conn.prepare_cached(if terms.is_empty() { SPOKEN } else { MATCHES })?;
+        let candidates = match (terms.is_empty(), search.from_oldest) {
+            (true, true) => spoken!("ASC"),
+            (true, false) => spoken!("DESC"),
+            (false, true) => matches!("ASC"),
+            (false, false) => matches!("DESC"),
+        };
+        let allowed: Option<HashSet<RoomId>> = search.rooms.as_ref().map(|rooms| rooms.iter().copied().collect());
+        let mut candidates = self.conn.prepare_cached(candidates)?;
         let mut rows = candidates.query((terms.join(" AND "), least, bound))?;
         let mut one =
             self.conn.prepare_cached(&format!("SELECT room_id, {EVENT_COLUMNS} FROM events WHERE id = ?1"))?;
@@ -85,7 +106,7 @@ impl Reads {
             let event = event(row, 1)?;
             let crate::event::Body::Said { text, .. } = &event.body else { continue };
             if text.is_empty()
-                || search.rooms.as_ref().is_some_and(|rooms| !rooms.contains(&room))
+                || allowed.as_ref().is_some_and(|rooms| !rooms.contains(&room))
                 || !question.is_answered_by(text)
             {
                 continue;

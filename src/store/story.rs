@@ -408,6 +408,8 @@ fn search_keeps_to_rooms_people_and_times() {
     check(Search { since: Some(Millis(1_020)), until: Some(Millis(1_040)), ..base.clone() }, &["tea three", "tea two"]);
     check(Search { since: Some(Millis(1_041)), ..base.clone() }, &[]);
     check(Search { until: Some(Millis(1_010)), ..base.clone() }, &[]);
+    check(Search { from_oldest: true, limit: 2, ..base.clone() }, &["tea one", "tea two"]);
+    check(Search { from_oldest: true, text: "".into(), limit: 1, ..base.clone() }, &["tea one"]);
     let (found_room, seq, event) = world.reader().search(&base).unwrap().swap_remove(1);
     assert_eq!((found_room, seq, event.id), (direct, 1, EventId(3)));
 }

@@ -1,0 +1,155 @@
+//! SEARCH, clause by clause: <https://codeberg.org/emersion/soju/src/branch/master/doc/ext/search.md>.
+
+use std::time::Duration;
+
+use crate::chathistory::batch;
+use crate::harness::{Client, Line, Server};
+
+const SEARCH: &[&str] =
+    &["message-tags", "server-time", "batch", "echo-message", "labeled-response", "account-tag", "soju.im/search"];
+
+async fn say(client: &mut Client, target: &str, texts: &[&str]) -> Vec<Line> {
+    let mut echoes = Vec::new();
+    for text in texts {
+        client.send(format!("PRIVMSG {target} :{text}")).await;
+        echoes.push(client.expect(format!("PRIVMSG {target} :{text}")).await);
+        // Times tell them apart.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    echoes
+}
+
+async fn found(client: &mut Client, attributes: &str) -> Vec<String> {
+    let answer = client.ask(&format!("SEARCH {attributes}")).await;
+    batch(&answer, "soju.im/search", &[]).iter().map(|line| line.text().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn every_attribute_must_hold() {
+    let server = Server::start().await;
+    let mut alice = server.login_with("alice", SEARCH).await;
+    let mut bob = server.login_with("bob", SEARCH).await;
+    alice.send("JOIN #other").await;
+    alice.expect("366 * #other").await;
+    let lines = say(&mut alice, "#lobby", &["good morning", "好朋友来了", "good night"]).await;
+    say(&mut alice, "#other", &["good luck"]).await;
+    say(&mut bob, "#lobby", &["good for you"]).await;
+    say(&mut bob, "alice", &["a good secret"]).await;
+    say(&mut alice, "bob", &["no good"]).await;
+    let (first, last) = (lines[0].tag("time").expect("a time"), lines[2].tag("time").expect("a time"));
+    for (attributes, expected) in [
+        (
+            "text=good".to_owned(),
+            &["good morning", "good night", "good luck", "good for you", "a good secret", "no good"][..],
+        ),
+        ("text=GOOD\\snight".to_owned(), &["good night"]),
+        ("text=朋友".to_owned(), &["好朋友来了"]),
+        ("in=#lobby;text=good".to_owned(), &["good morning", "good night", "good for you"]),
+        ("in=#LOBBY;text=good;from=BOB".to_owned(), &["good for you"]),
+        ("from=bob".to_owned(), &["good for you", "a good secret"]),
+        ("in=bob".to_owned(), &["a good secret", "no good"]),
+        ("in=bob;from=alice".to_owned(), &["no good"]),
+        ("text=good;limit=2".to_owned(), &["a good secret", "no good"]),
+        (format!("after={last};limit=2"), &["good night", "good luck"]),
+        (format!("before={last};in=#lobby"), &["good morning", "好朋友来了", "good night"]),
+        (format!("before={last};in=#lobby;limit=1"), &["good night"]),
+        (format!("after={first};before={last};text=good"), &["good morning", "good night"]),
+        ("text=nowhere".to_owned(), &[]),
+        ("text=good;limit=0".to_owned(), &[]),
+        ("text=...".to_owned(), &[]),
+        ("from=nobody".to_owned(), &[]),
+        ("from=no,body".to_owned(), &[]),
+        ("unknown=x;text=luck".to_owned(), &["good luck"]),
+        ("before=2010-01-01T00:00:00.000Z;in=#lobby".to_owned(), &[]),
+    ] {
+        assert_eq!(found(&mut alice, &attributes).await, expected, "{attributes}");
+    }
+}
+
+#[tokio::test]
+async fn lines_are_as_they_were_live() {
+    let server = Server::start().await;
+    let mut alice = server.login_with("alice", SEARCH).await;
+    alice.send("@+draft/reply=xyz PRIVMSG #lobby :findable").await;
+    let mut live = vec![alice.expect("PRIVMSG #lobby").await.raw];
+    alice.send("NOTICE bob :findable too").await;
+    live.push(alice.expect("NOTICE bob").await.raw);
+    let answer = alice.ask("SEARCH text=findable").await;
+    let past: Vec<String> = batch(&answer, "soju.im/search", &[]).into_iter().map(|line| line.raw).collect();
+    assert_eq!(past, live);
+}
+
+#[tokio::test]
+async fn only_what_the_asker_may_read() {
+    let server = Server::start().await;
+    let mut alice = server.login_with("alice", SEARCH).await;
+    let mut root = server.login_with("root", SEARCH).await;
+    for (room, mode) in [("#open", ""), ("#secret", "+s")] {
+        alice.send(format!("JOIN {room}")).await;
+        alice.expect(format!("366 * {room}")).await;
+        alice.send(format!("MODE {room} {mode}")).await;
+        say(&mut alice, room, &["the treasure"]).await;
+    }
+    say(&mut alice, "bob", &["the treasure"]).await;
+    assert_eq!(found(&mut alice, "text=treasure").await.len(), 3);
+    for attributes in
+        ["text=treasure", "text=treasure;in=#open", "text=treasure;in=#secret", "text=treasure;in=#nowhere", "in=alice"]
+    {
+        assert_eq!(found(&mut root, attributes).await, [""; 0], "{attributes}");
+    }
+    let mut bob = server.login_with("bob", SEARCH).await;
+    assert_eq!(found(&mut bob, "text=treasure").await.len(), 1);
+    alice.send("PART #open").await;
+    alice.expect("PART #open").await;
+    assert_eq!(found(&mut alice, "text=treasure").await.len(), 2, "not after leaving");
+}
+
+#[tokio::test]
+async fn an_answer_is_one_batch_with_the_label() {
+    let server = Server::start().await;
+    let mut alice = server.login_with("alice", SEARCH).await;
+    say(&mut alice, "#lobby", &["one", "two"]).await;
+    for (attributes, lines) in [("in=#lobby", 2), ("text=one", 1), ("text=three", 0)] {
+        let answer = alice.ask(&format!("@label=x SEARCH {attributes}")).await;
+        assert_eq!(answer.len(), lines + 2, "{answer:#?}");
+        assert_eq!(answer[0].tag("label"), Some("x"));
+        assert!(answer[1..].iter().all(|line| line.tag("label").is_none()), "{answer:#?}");
+    }
+}
+
+#[tokio::test]
+async fn limited_functionality_without_the_related_capabilities() {
+    let server = Server::start().await;
+    let mut alice = server.login_with("alice", SEARCH).await;
+    say(&mut alice, "#lobby", &["hello"]).await;
+    let mut bob = server.login_with("bob", &["soju.im/search"]).await;
+    let answer = bob.ask("SEARCH text=hello").await;
+    assert!(answer.len() == 1 && answer[0].matches(":alice PRIVMSG #lobby :[20*] hello"), "{answer:?}");
+    let mut carol = server.login("carol").await;
+    let answer = carol.ask("SEARCH text=hello").await;
+    assert!(
+        answer.len() == 1 && answer[0].matches("421 carol SEARCH"),
+        "the capability must be negotiated: {answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_invalid_params() {
+    let server = Server::start().await;
+    let mut alice = server.login_with("alice", SEARCH).await;
+    for (question, context) in [
+        ("SEARCH", None),
+        ("SEARCH text=a b", None),
+        ("SEARCH limit=many", Some("limit")),
+        ("SEARCH limit=-1", Some("limit")),
+        ("SEARCH text=x;before=yesterday", Some("before")),
+        ("SEARCH after=", Some("after")),
+    ] {
+        let answer = alice.ask(question).await;
+        assert_eq!(answer.len(), 1, "{answer:?}");
+        let params = &answer[0].params;
+        assert!(answer[0].is("FAIL") && params[..2] == ["SEARCH", "INVALID_PARAMS"], "{answer:?}");
+        let expected: Vec<&str> = context.into_iter().collect();
+        assert_eq!(params[2..params.len() - 1], expected, "{answer:?}");
+    }
+}

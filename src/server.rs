@@ -385,6 +385,7 @@ fn per_address(config: &Config) -> u32 {
 pub fn log_settings(config: &Config) -> log::Settings {
     let names = config.rooms.auto_join.iter().filter_map(|name| RoomName::parse(name).ok());
     log::Settings {
+        host: config.server.name.as_str().into(),
         auto_join: names.map(|name| (name.shared(), name.key().to_owned())).collect(),
         everyone_creates: config.rooms.creation == Creation::Everyone,
         rooms_per_account: config.limits.rooms_per_account,

@@ -19,6 +19,8 @@ use super::world::{Batch, Fault, Intent, World};
 /// What the log needs to know of the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The server's name: what stands behind the `@` of everybody, for the masks of rooms.
+    pub host: Arc<str>,
     /// Rooms that a new account is put into: name and comparison form.
     pub auto_join: Vec<(Arc<str>, String)>,
     /// Whether everybody may make rooms, or administrators alone.
@@ -159,8 +161,13 @@ impl Core {
 
     /// Carries out one order; for the command line, when no server runs. The caller holds the lock.
     pub fn execute(data_dir: &Path, clock: Clock, row: Option<i64>, order: Order) -> Result<OrderResult, StoreError> {
-        let settings =
-            Settings { auto_join: Vec::new(), everyone_creates: true, rooms_per_account: usize::MAX, tail_memory: 0 };
+        let settings = Settings {
+            host: Arc::from(""),
+            auto_join: Vec::new(),
+            everyone_creates: true,
+            rooms_per_account: usize::MAX,
+            tail_memory: 0,
+        };
         let store = Writer::open(data_dir)?;
         let mut core = Core::open(store, clock, settings, &Directory::default(), &Roster::default())?;
         let mut batch = Batch::new((core.clock)());

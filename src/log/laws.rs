@@ -16,7 +16,7 @@ use super::orders::{HashText, Order};
 use super::world::{Image, Intent};
 use crate::event::{AccountId, Body, Event, EventId, KeyChange, Millis, Owner, RoomId, RoomKind, Seq, Speech, Who};
 use crate::live::{Metadata, Receipt, Roster};
-use crate::room::{Actor, Member, ModeChange, Refusal, RoomState, Topic, Wish, fold_modes};
+use crate::room::{Actor, Masked, Member, ModeChange, Refusal, RoomState, Topic, Wish, fold_modes};
 use crate::store::{Reader, RoomRow, Search, Writer, database_path};
 
 #[cfg(test)]
@@ -24,6 +24,7 @@ mod reading;
 
 const PEOPLE: [&str; 4] = ["anna", "bela", "carl", "dora"];
 const ROOMS: [&str; 4] = ["#auto", "#one", "#two", "#three"];
+const MASKS: [&str; 5] = ["anna!*@*", "ANNA!*@*", "~a:be*", "*!*@chat.example", "*!carl@*"];
 const HASH: &str = "a hash";
 const NOWHERE: RoomId = RoomId(9999);
 
@@ -37,6 +38,7 @@ fn clock() -> Millis {
 
 fn settings() -> Settings {
     Settings {
+        host: "chat.example".into(),
         auto_join: vec![(ROOMS[0].into(), ROOMS[0].to_owned())],
         everyone_creates: true,
         rooms_per_account: 3,
@@ -75,6 +77,7 @@ enum Change {
     Key(Option<&'static str>),
     Limit(Option<u32>),
     Rank(char, usize, bool),
+    Mask(char, &'static str, bool),
 }
 
 /// What makes a group fail: its so-many-th event, or its commit.
@@ -126,6 +129,8 @@ fn any_change() -> impl Strategy<Value = Change> {
         1 => prop::option::of(1..3u32).prop_map(Change::Limit),
         3 => (prop::sample::select(&['o', 'v'][..]), 0..PEOPLE.len(), any::<bool>())
             .prop_map(|(a, b, c)| Change::Rank(a, b, c)),
+        3 => (prop::sample::select(&['b', 'e', 'I', 'q'][..]), prop::sample::select(&MASKS[..]), any::<bool>())
+            .prop_map(|(a, b, c)| Change::Mask(a, b, c)),
     ]
 }
 
@@ -282,6 +287,9 @@ impl Bench {
                     Change::Rank(letter, target, on) => {
                         ModeChange::Rank { letter: *letter, who: who(*target), on: *on }
                     }
+                    Change::Mask(letter, mask, on) => {
+                        ModeChange::List { letter: *letter, mask: (*mask).into(), on: *on }
+                    }
                 };
                 Wish::Mode { changes: changes.iter().map(change).collect() }
             }
@@ -388,7 +396,9 @@ impl Bench {
     fn dump(&self) -> Vec<String> {
         let conn = rusqlite::Connection::open(database_path(self.dir.path())).unwrap();
         let mut dump = Vec::new();
-        for table in ["accounts", "rooms", "members", "invites", "markers", "events", "log", "meta", "metadata"] {
+        for table in
+            ["accounts", "rooms", "members", "invites", "room_masks", "markers", "events", "log", "meta", "metadata"]
+        {
             let mut statement = conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
             let count = statement.column_count();
             let mut rows = statement.query([]).unwrap();
@@ -485,7 +495,7 @@ impl Bench {
     /// A room as its rows tell it.
     fn state_of(&self, reader: &Reader, row: &RoomRow) -> RoomState {
         let mut state = RoomState::empty(row.id, row.kind, row.name.clone());
-        fold_modes(&mut state, &row.modes);
+        fold_modes(&mut state, &row.modes, &"".into(), Millis(0));
         assert_eq!(state.modes.print(true), &*row.modes);
         state.topic = row.topic.as_ref().map(|t| Topic { text: t.text.clone(), by: t.by.clone(), at: t.at });
         (state.founder, state.created) = (row.founder, row.created);
@@ -494,6 +504,9 @@ impl Bench {
         };
         state.members = reader.members(row.id).unwrap().into_iter().map(member).collect();
         state.invited = reader.invited(row.id).unwrap().into_iter().collect();
+        for row in reader.masks(row.id).unwrap() {
+            state.masks.set(row.list, Masked { mask: row.mask, by: row.by, at: row.at });
+        }
         state
     }
 }

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::event::{AccountId, Body, Event, Seq};
-use crate::room::{Member, Modes, RoomState};
-use crate::store::{MemberRow, RoomRow, StoreError, TopicRow, Tx};
+use crate::event::{AccountId, Body, Event, RoomId, Seq};
+use crate::room::{Masks, Member, Modes, RoomState};
+use crate::store::{MaskRow, MemberRow, RoomRow, StoreError, TopicRow, Tx};
 
 use super::core::Effect;
 
@@ -29,6 +29,7 @@ pub(super) fn apply(
     };
     let strangers: Vec<AccountId> = strangers.into_iter().filter(|id| before.member(*id).is_none()).collect();
     let ranks_before = matches!(event.body, Body::Mode { .. }).then(|| before.members.clone());
+    let masks_before = matches!(event.body, Body::Mode { .. }).then(|| before.masks.clone()).unwrap_or_default();
     Arc::make_mut(state).apply(seq, event);
     let after = &**state;
     let save = |account: AccountId| match after.member(account) {
@@ -70,6 +71,7 @@ pub(super) fn apply(
                     tx.set_member(room, &member_row(*account, member))?;
                 }
             }
+            save_masks(tx, room, &masks_before, &after.masks)?;
         }
         Body::Invite { target } => {
             if after.invited.contains(&target.id) {
@@ -81,6 +83,17 @@ pub(super) fn apply(
         }
         Body::Reset => tx.set_all_absent(room)?,
         Body::Redacted { .. } => {}
+    }
+    Ok(())
+}
+
+fn save_masks(tx: &Tx<'_>, room: RoomId, before: &Masks, after: &Masks) -> Result<(), StoreError> {
+    for (list, old) in before.iter().filter(|(list, old)| after.find(*list, &old.mask) != Some(old)) {
+        tx.remove_mask(room, list, &old.mask)?;
+    }
+    for (list, new) in after.iter().filter(|(list, new)| before.find(*list, &new.mask) != Some(new)) {
+        let row = MaskRow { list, mask: new.mask.clone(), by: new.by.clone(), at: new.at };
+        tx.set_mask(room, &row)?;
     }
     Ok(())
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::event::{AccountId, Body, Event, EventId, KeyChange, Millis, Owner, RoomId, RoomKind, Seq, Speech, Who};
 use crate::live::{Person, Receipt, Roster};
-use crate::room::{self, Actor, Member, Refusal, RoomState, Topic, Wish};
-use crate::store::{AccountRow, MemberRow, RoomRow, StoreError, Tx, Writer};
+use crate::room::{self, Actor, Masked, Member, Refusal, RoomState, Topic, Wish};
+use crate::store::{AccountRow, Reads, RoomRow, StoreError, Tx, Writer};
 
 use super::core::{Effect, Growth, Settings};
 use super::credentials::Proof;
@@ -158,7 +158,7 @@ impl World {
             budget,
         };
         for row in store.rooms()? {
-            let slot = world.slot(&row, store.members(row.id)?, store.invited(row.id)?, store.head(row.id)?);
+            let slot = world.slot(&row, store)?;
             directory.add(&slot.key, slot.room.clone());
             world.put(slot);
         }
@@ -312,7 +312,7 @@ impl World {
         self.reset_if_needed(tx, batch, id)?;
         let slot = self.rooms.get(&id).ok_or(Refusal::NoSuchRoom)?;
         let mut receipt = Receipt { event: None, room: Some(id) };
-        for body in room::decide(&slot.state, actor, wish)? {
+        for body in room::decide(&slot.state, &self.settings.host, actor, wish)? {
             receipt.event = Some(self.append(tx, batch, Some(actor.who.clone()), body, &[id])?);
         }
         Ok(receipt)
@@ -531,7 +531,7 @@ impl World {
     }
 
     fn load_room(&mut self, tx: &Tx<'_>, batch: &mut Batch, row: &RoomRow) -> Result<(), StoreError> {
-        let slot = self.slot(row, tx.members(row.id)?, tx.invited(row.id)?, tx.head(row.id)?);
+        let slot = self.slot(row, tx)?;
         batch.effects.push(Effect::RoomLoaded { key: slot.key.clone(), room: slot.room.clone() });
         // Undone or not: loading changes nothing, but an effect that is undone would leave it unpublished.
         batch.rooms_new.push(row.id);
@@ -539,9 +539,10 @@ impl World {
         Ok(())
     }
 
-    fn slot(&self, row: &RoomRow, members: Vec<MemberRow>, invited: Vec<AccountId>, head: Seq) -> Slot {
+    fn slot(&self, row: &RoomRow, reads: &Reads) -> Result<Slot, StoreError> {
+        let members = reads.members(row.id)?;
         let mut state = RoomState::empty(row.id, row.kind, row.name.clone());
-        room::fold_modes(&mut state, &row.modes);
+        room::fold_modes(&mut state, &row.modes, &Arc::from(""), row.created);
         state.topic = row.topic.as_ref().map(|t| Topic { text: t.text.clone(), by: t.by.clone(), at: t.at });
         state.founder = row.founder;
         state.created = row.created;
@@ -550,10 +551,14 @@ impl World {
             .into_iter()
             .map(|m| (m.account, Member { nick: m.nick, op: m.op, voice: m.voice, present: false, joined: m.joined }))
             .collect();
-        state.invited = invited.into_iter().collect();
+        state.invited = reads.invited(row.id)?.into_iter().collect();
+        for row in reads.masks(row.id)? {
+            state.masks.set(row.list, Masked { mask: row.mask, by: row.by, at: row.at });
+        }
         let state = Arc::new(state);
+        let head = reads.head(row.id)?;
         let room = Room::new(state.clone(), head, self.budget.clone());
-        Slot { room, key: row.key.clone(), state, head, needs_reset }
+        Ok(Slot { room, key: row.key.clone(), state, head, needs_reset })
     }
 
     fn add_new(&mut self, batch: &mut Batch, state: RoomState, key: &str) {

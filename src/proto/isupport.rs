@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::line::BODY_MAX;
-use super::{modes, names};
+use super::{masks, modes, names};
 
 /// The most bytes of a topic, the reason of a kick and an away message: with all that stands before them they
 /// still fit into one line.
@@ -60,6 +60,11 @@ fn tokens(limits: &Limits<'_>) -> Vec<String> {
         format!("PREFIX={}", modes::isupport_prefix()),
         format!("CHANMODES={}", modes::isupport_chanmodes()),
         format!("MODES={}", modes::CHANGES_MAX),
+        format!("MAXLIST={}", modes::isupport_maxlist()),
+        "EXCEPTS=e".to_owned(),
+        "INVEX=I".to_owned(),
+        format!("EXTBAN={},{}", masks::SPECIAL, masks::ACCOUNT),
+        format!("ACCOUNTEXTBAN={}", masks::ACCOUNT),
         format!("NICKLEN={}", names::ACCOUNT_CHARS),
         format!("CHANNELLEN={}", names::ROOM_CHARS),
         format!("TOPICLEN={TEXT_MAX}"),
@@ -130,7 +135,12 @@ mod tests {
             "CASEMAPPING=ascii",
             "UTF8ONLY",
             "PREFIX=(ov)@+",
-            "CHANMODES=,k,l,imnst",
+            "CHANMODES=beIq,k,l,imnst",
+            "MAXLIST=beIq:100",
+            "EXCEPTS=e",
+            "INVEX=I",
+            "EXTBAN=~,a",
+            "ACCOUNTEXTBAN=a",
             "NICKLEN=32",
             "CHANNELLEN=64",
             "draft/ACCOUNTREQUIRED",

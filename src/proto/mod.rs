@@ -4,6 +4,7 @@ pub mod caps;
 pub mod device;
 pub mod isupport;
 pub mod line;
+pub mod masks;
 pub mod modes;
 pub mod names;
 pub mod numerics;

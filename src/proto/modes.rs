@@ -1,12 +1,16 @@
 //! The modes of rooms: one table; what a MODE command means and how a change is written follow from it.
 //!
-//! Pure, knows nobody. Promises that what [`print`] writes, [`parse`] reads back unchanged. Which change is allowed
+//! Pure. Promises that what [`print`] writes, [`parse`] reads back unchanged. Which change is allowed
 //! to whom is not decided here. Kinds of modes: <https://modern.ircdocs.horse/#channel-mode>.
+
+use super::masks;
 
 /// The most changes with a parameter that one command may make (`MODES` in ISUPPORT); further ones are refused.
 pub const CHANGES_MAX: usize = 10;
 /// The most bytes of a room's key (`KEYLEN` in ISUPPORT).
 pub const KEY_BYTES: usize = 64;
+/// The most masks in all lists of a room together (`MAXLIST` in ISUPPORT); further ones are refused.
+pub const LIST_MAX: usize = 100;
 
 /// What kind of mode a letter is. The letters A to D are those of `CHANMODES` in ISUPPORT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,30 +31,28 @@ pub enum Kind {
 pub struct Row {
     pub letter: char,
     pub kind: Kind,
-    /// Whether it can be changed and is announced. A list that is not offered can still be asked for, and is empty:
-    /// many clients ask for `b` on joining and would show an error.
-    pub offered: bool,
     pub meaning: &'static str,
 }
 
-const fn row(letter: char, kind: Kind, offered: bool, meaning: &'static str) -> Row {
-    Row { letter, kind, offered, meaning }
+const fn row(letter: char, kind: Kind, meaning: &'static str) -> Row {
+    Row { letter, kind, meaning }
 }
 
 /// All modes of rooms; ranks from the highest to the lowest.
 pub const TABLE: &[Row] = &[
-    row('o', Kind::Rank('@'), true, "operator"),
-    row('v', Kind::Rank('+'), true, "may speak in a moderated room"),
-    row('b', Kind::List, false, "banned"),
-    row('e', Kind::List, false, "excepted from bans"),
-    row('I', Kind::List, false, "may join without an invitation"),
-    row('k', Kind::Key, true, "needs this key to join"),
-    row('l', Kind::Limit, true, "has at most so many members"),
-    row('i', Kind::Flag, true, "by invitation only"),
-    row('m', Kind::Flag, true, "only those with a rank may speak"),
-    row('n', Kind::Flag, true, "only members may speak"),
-    row('s', Kind::Flag, true, "not shown to others"),
-    row('t', Kind::Flag, true, "only operators change the topic"),
+    row('o', Kind::Rank('@'), "operator"),
+    row('v', Kind::Rank('+'), "may speak in a moderated room"),
+    row('b', Kind::List, "banned"),
+    row('e', Kind::List, "excepted from bans"),
+    row('I', Kind::List, "may join without an invitation"),
+    row('q', Kind::List, "may be in it and not speak"),
+    row('k', Kind::Key, "needs this key to join"),
+    row('l', Kind::Limit, "has at most so many members"),
+    row('i', Kind::Flag, "by invitation only"),
+    row('m', Kind::Flag, "only those with a rank may speak"),
+    row('n', Kind::Flag, "only members may speak"),
+    row('s', Kind::Flag, "not shown to others"),
+    row('t', Kind::Flag, "only operators change the topic"),
 ];
 
 /// One change that somebody asks for, or that was made.
@@ -79,13 +81,14 @@ pub enum ModeFault {
     /// For 472.
     #[error("there is no mode {0:?}")]
     Unknown(char),
-    /// For 696.
+    /// For 461.
     #[error("the mode {0:?} needs a parameter")]
     Missing(char),
     /// For 696.
     #[error("{}", match .letter {
         'k' => "a key has 1 to 64 bytes without blanks, commas and control characters, and starts with no colon",
         'l' => "a limit is a number from 1 to 4294967295",
+        'b' | 'e' | 'I' | 'q' => "write nick!user@host with * and ?, or ~a:account, in at most 128 bytes",
         _ => "this is no good parameter for the mode",
     })]
     Invalid { letter: char, param: String },
@@ -115,7 +118,7 @@ pub fn parse(params: &[&str]) -> Parsed {
             on = letter == '+';
             continue;
         }
-        let Some(Row { kind, offered, .. }) = by_letter(letter).copied() else {
+        let Some(Row { kind, .. }) = by_letter(letter).copied() else {
             parsed.fault(ModeFault::Unknown(letter));
             continue;
         };
@@ -124,17 +127,13 @@ pub fn parse(params: &[&str]) -> Parsed {
             Kind::Limit => on,
             Kind::Flag => false,
         };
-        let param = if takes_param { params.next().filter(|param| !param.is_empty()) } else { None };
+        let param = if takes_param { params.next() } else { None };
         if param.is_some() {
             with_param += 1;
             if with_param > CHANGES_MAX {
                 parsed.faults.push(ModeFault::TooMany(letter));
                 break;
             }
-        }
-        if !offered && (kind != Kind::List || param.is_some()) {
-            parsed.fault(ModeFault::Unknown(letter));
-            continue;
         }
         match change(letter, kind, on, param) {
             Ok(change) => parsed.changes.push(change),
@@ -186,14 +185,23 @@ pub fn rank_sign(letter: char) -> Option<char> {
 
 /// The value of `PREFIX` in ISUPPORT: `(ov)@+`.
 pub fn isupport_prefix() -> String {
-    let ranks = || TABLE.iter().filter(|row| row.offered && matches!(row.kind, Kind::Rank(_)));
+    let ranks = || TABLE.iter().filter(|row| matches!(row.kind, Kind::Rank(_)));
     let signs = ranks().filter_map(|row| rank_sign(row.letter));
     format!("({}){}", ranks().map(|row| row.letter).collect::<String>(), signs.collect::<String>())
 }
 
-/// The value of `CHANMODES` in ISUPPORT: `,k,l,imnst`.
+/// The value of `CHANMODES` in ISUPPORT: `beIq,k,l,imnst`.
 pub fn isupport_chanmodes() -> String {
     [Kind::List, Kind::Key, Kind::Limit, Kind::Flag].map(|kind| letters(|row| row.kind == kind)).join(",")
+}
+
+/// The value of `MAXLIST` in ISUPPORT: `beIq:100`.
+pub fn isupport_maxlist() -> String {
+    format!("{}:{LIST_MAX}", letters(|row| row.kind == Kind::List))
+}
+
+pub fn is_list(letter: char) -> bool {
+    by_letter(letter).is_some_and(|row| row.kind == Kind::List)
 }
 
 /// All letters, for RPL_MYINFO.
@@ -215,17 +223,17 @@ impl Parsed {
 }
 
 fn letters(filter: impl Fn(&Row) -> bool) -> String {
-    let mut letters: Vec<char> = TABLE.iter().filter(|row| row.offered && filter(row)).map(|row| row.letter).collect();
-    letters.sort_unstable();
-    letters.into_iter().collect()
+    TABLE.iter().filter(|row| filter(row)).map(|row| row.letter).collect()
 }
 
 fn change(letter: char, kind: Kind, on: bool, param: Option<&str>) -> Result<ModeChange, ModeFault> {
     let invalid = |param: &str| ModeFault::Invalid { letter, param: param.to_owned() };
     match (kind, param) {
         (Kind::Flag, _) => Ok(ModeChange::Flag(letter, on)),
-        (Kind::List, None) => Ok(ModeChange::Query(letter)),
-        (Kind::List, Some(mask)) if is_word(mask) => Ok(ModeChange::List { letter, mask: mask.to_owned(), on }),
+        (Kind::List, None | Some("")) => Ok(ModeChange::Query(letter)),
+        (Kind::List, Some(text)) => {
+            masks::normal(text).map(|mask| ModeChange::List { letter, mask, on }).ok_or_else(|| invalid(text))
+        }
         // Strictly it has a parameter too, but nobody remembers to write it.
         (Kind::Key, _) if !on => Ok(ModeChange::Key(None)),
         (Kind::Key, Some(key)) if is_word(key) && key.len() <= KEY_BYTES && !key.contains(',') => {
@@ -259,9 +267,10 @@ mod tests {
     #[test]
     fn what_the_table_says_to_isupport() {
         assert_eq!(isupport_prefix(), "(ov)@+");
-        assert_eq!(isupport_chanmodes(), ",k,l,imnst");
-        assert_eq!(all_letters(), "iklmnostv");
-        assert_eq!(letters_with_param(), "klov");
+        assert_eq!(isupport_chanmodes(), "beIq,k,l,imnst");
+        assert_eq!(isupport_maxlist(), "beIq:100");
+        assert_eq!(all_letters(), "ovbeIqklimnst");
+        assert_eq!(letters_with_param(), "ovbeIqkl");
         assert_eq!(rank_sign('o'), Some('@'));
         assert_eq!(rank_sign('n'), None);
     }
@@ -309,12 +318,31 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_is_not_offered_can_be_asked_for_only() {
+    fn lists_are_asked_for_or_changed() {
+        let list = |letter, mask: &str, on| ModeChange::List { letter, mask: mask.into(), on };
         assert_eq!(parse(&["b"]).changes, [ModeChange::Query('b')]);
         assert_eq!(parse(&["+b"]).changes, [ModeChange::Query('b')]);
-        let parsed = parse(&["+bn", "*!*@*"]);
-        assert_eq!(parsed.changes, [ModeChange::Flag('n', true)]);
-        assert_eq!(parsed.faults, [ModeFault::Unknown('b')]);
+        assert_eq!(parse(&["-q", ""]).changes, [ModeChange::Query('q')]);
+        let parsed = parse(&["+bn-eI+q", "bob", "*!*@h", "~a:carol"]);
+        assert_eq!(parsed.faults, []);
+        let wanted = [
+            list('b', "bob!*@*", true),
+            ModeChange::Flag('n', true),
+            list('e', "*!*@h", false),
+            list('I', "~a:carol", false),
+            ModeChange::Query('q'),
+        ];
+        assert_eq!(parsed.changes, wanted);
+        assert_eq!(print(&parsed.changes), "+bn-eI bob!*@* *!*@h ~a:carol");
+        assert_eq!(parse(&["+b", "~x:y"]).faults, [ModeFault::Invalid { letter: 'b', param: "~x:y".into() }]);
+    }
+
+    #[test]
+    fn an_empty_parameter_is_a_bad_one() {
+        assert_eq!(parse(&["+k", ""]).faults, [ModeFault::Invalid { letter: 'k', param: "".into() }]);
+        assert_eq!(parse(&["+l", ""]).faults, [ModeFault::Invalid { letter: 'l', param: "".into() }]);
+        assert_eq!(parse(&["+k"]).faults, [ModeFault::Missing('k')]);
+        assert_eq!(parse(&["+o"]).faults, [ModeFault::Missing('o')]);
     }
 
     fn any_change() -> impl Strategy<Value = ModeChange> {
@@ -324,6 +352,9 @@ mod tests {
             proptest::option::of(word()).prop_map(ModeChange::Key),
             proptest::option::of(1u32..).prop_map(ModeChange::Limit),
             ("[ov]", word(), any::<bool>()).prop_map(|(l, nick, on)| member(l.chars().next().unwrap(), &nick, on)),
+            ("[beIq]", "[a-z*?]{1,4}![a-z]{1,3}@\\*|~a:[a-z中]{1,3}", any::<bool>()).prop_map(|(l, mask, on)| {
+                ModeChange::List { letter: l.chars().next().unwrap(), mask: masks::normal(&mask).unwrap(), on }
+            }),
         ]
     }
 

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::event::{Body, RoomKind, Speech, Who};
+use crate::event::{Body, Millis, RoomKind, Speech, Who};
 
+use super::masks::LIST_MAX;
 use super::modes::{ModeChange, print_changes};
 use super::state::RoomState;
 
@@ -62,6 +63,8 @@ pub enum Refusal {
     AlreadyInRoom { nick: Arc<str> },
     #[error("You are not an operator of the room")]
     NotOperator,
+    #[error("You are banned from the room (+b)")]
+    Banned,
     #[error("The room is invite-only (+i); an operator can invite you")]
     InviteOnly,
     #[error("The room needs a key (+k), and this is not it")]
@@ -72,6 +75,10 @@ pub enum Refusal {
     MembersOnly,
     #[error("Only operators and voiced members can speak in this room (+m)")]
     Moderated,
+    #[error("You are banned from speaking in this room (+b or +q)")]
+    Muted,
+    #[error("There is no room for another mask; take some of them away first")]
+    ListFull { letter: char },
     #[error("You are in too many rooms; leave one first")]
     TooManyRooms,
     #[error("Only administrators can make rooms on this server")]
@@ -85,8 +92,9 @@ pub enum Refusal {
     NotStored(Arc<str>),
 }
 
-/// What follows from the wish, in order; nothing, when all is as wished already.
-pub fn decide(state: &RoomState, actor: &Actor, wish: &Wish) -> Result<Vec<Body>, Refusal> {
+/// What follows from the wish, in order; nothing, when all is as wished already. `host`: what stands behind the `@` of
+/// everybody, for masks.
+pub fn decide(state: &RoomState, host: &str, actor: &Actor, wish: &Wish) -> Result<Vec<Body>, Refusal> {
     let me = state.member(actor.who.id);
     let operator = actor.admin || me.is_some_and(|member| member.op);
     let inside = me.is_some_and(|member| member.present);
@@ -97,7 +105,7 @@ pub fn decide(state: &RoomState, actor: &Actor, wish: &Wish) -> Result<Vec<Body>
                 Some(member) if member.present => return Ok(Vec::new()),
                 Some(_) => {}
                 None if *forced || actor.admin => {}
-                None => may_come_in(state, actor, key.as_deref())?,
+                None => may_come_in(state, host, actor, key.as_deref())?,
             }
             one(Body::Join { realname: realname.clone() })
         }
@@ -106,18 +114,11 @@ pub fn decide(state: &RoomState, actor: &Actor, wish: &Wish) -> Result<Vec<Body>
             one(Body::Part { reason: reason.clone() })
         }
         Wish::Say { speech, to, text, tags } => {
-            if state.kind == RoomKind::Channel && !operator {
-                if state.modes.members_only && !inside {
-                    return Err(Refusal::MembersOnly);
-                }
-                if state.modes.moderated && !me.is_some_and(|member| member.voice) {
-                    return Err(Refusal::Moderated);
-                }
-            }
+            may_speak(state, host, actor)?;
             one(Body::Said { speech: *speech, to: to.clone(), text: text.clone(), tags: tags.clone() })
         }
         Wish::Kick { target, reason } => {
-            must_rule(inside, operator, actor.admin)?;
+            may_rule(state, actor)?;
             if state.member(target.id).is_none() {
                 return Err(Refusal::TargetNotInRoom { nick: target.nick.clone() });
             }
@@ -127,14 +128,15 @@ pub fn decide(state: &RoomState, actor: &Actor, wish: &Wish) -> Result<Vec<Body>
             if !inside && !actor.admin {
                 return Err(Refusal::NotInRoom);
             }
-            if state.modes.topic_locked && !operator {
+            // Whoever may not speak may not speak by the topic either.
+            if !operator && (state.modes.topic_locked || may_speak(state, host, actor).is_err()) {
                 return Err(Refusal::NotOperator);
             }
             let old = state.topic.as_ref().map_or("", |topic| &topic.text);
             if old == &**text { Ok(Vec::new()) } else { one(Body::Topic { text: text.clone() }) }
         }
         Wish::Mode { changes } => {
-            must_rule(inside, operator, actor.admin)?;
+            may_rule(state, actor)?;
             for change in changes {
                 if let ModeChange::Rank { who, .. } = change
                     && state.member(who.id).is_none()
@@ -142,7 +144,7 @@ pub fn decide(state: &RoomState, actor: &Actor, wish: &Wish) -> Result<Vec<Body>
                     return Err(Refusal::TargetNotInRoom { nick: who.nick.clone() });
                 }
             }
-            let changes = effective(state, changes);
+            let changes = effective(state, changes)?;
             if changes.is_empty() {
                 return Ok(Vec::new());
             }
@@ -155,7 +157,9 @@ pub fn decide(state: &RoomState, actor: &Actor, wish: &Wish) -> Result<Vec<Body>
             if state.member(target.id).is_some_and(|member| member.present) {
                 return Err(Refusal::AlreadyInRoom { nick: target.nick.clone() });
             }
-            if state.modes.invite_only && !operator {
+            // An invitation opens the door, so it takes an operator where the door is shut.
+            let shut = state.modes.invite_only || state.modes.key.is_some() || is_banned(state, host, target);
+            if shut && !operator {
                 return Err(Refusal::NotOperator);
             }
             one(Body::Invite { target: target.clone() })
@@ -163,48 +167,98 @@ pub fn decide(state: &RoomState, actor: &Actor, wish: &Wish) -> Result<Vec<Body>
     }
 }
 
-fn may_come_in(state: &RoomState, actor: &Actor, key: Option<&str>) -> Result<(), Refusal> {
-    let invited = state.invited.contains(&actor.who.id);
-    if state.modes.invite_only && !invited {
+/// Whether somebody may say something in a room. What is passing and not stored is asked of this too.
+pub fn may_speak(state: &RoomState, host: &str, actor: &Actor) -> Result<(), Refusal> {
+    let me = state.member(actor.who.id);
+    if state.kind == RoomKind::Direct || actor.admin || me.is_some_and(|member| member.op) {
+        return Ok(());
+    }
+    if state.modes.members_only && !me.is_some_and(|member| member.present) {
+        return Err(Refusal::MembersOnly);
+    }
+    if me.is_some_and(|member| member.voice) {
+        return Ok(());
+    }
+    if state.modes.moderated {
+        return Err(Refusal::Moderated);
+    }
+    if state.masks.mean(&['b', 'q'], &actor.who, host) { Err(Refusal::Muted) } else { Ok(()) }
+}
+
+fn may_come_in(state: &RoomState, host: &str, actor: &Actor, key: Option<&str>) -> Result<(), Refusal> {
+    // The founder cannot be shut out of a room that is hers, by whatever mistake.
+    if state.invited.contains(&actor.who.id) || state.founder == Some(actor.who.id) {
+        return Ok(());
+    }
+    if is_banned(state, host, &actor.who) {
+        return Err(Refusal::Banned);
+    }
+    if state.modes.invite_only && !state.masks.let_in(&actor.who, host) {
         return Err(Refusal::InviteOnly);
     }
-    if let Some(word) = &state.modes.key
-        && key != Some(&**word)
-        && !invited
-    {
+    if state.modes.key.as_ref().is_some_and(|word| key != Some(&**word)) {
         return Err(Refusal::WrongKey);
     }
-    if state.modes.limit.is_some_and(|limit| state.members.len() >= limit as usize) && !invited {
+    if state.modes.limit.is_some_and(|limit| state.members.len() >= limit as usize) {
         return Err(Refusal::RoomFull);
     }
     Ok(())
 }
 
-fn must_rule(inside: bool, operator: bool, admin: bool) -> Result<(), Refusal> {
-    match (inside || admin, operator) {
-        (false, _) => Err(Refusal::NotInRoom),
-        (true, false) => Err(Refusal::NotOperator),
-        (true, true) => Ok(()),
+fn is_banned(state: &RoomState, host: &str, who: &Who) -> bool {
+    state.masks.mean(&['b'], who, host)
+}
+
+/// Whether somebody may change modes and take others out.
+pub fn may_rule(state: &RoomState, actor: &Actor) -> Result<(), Refusal> {
+    match state.member(actor.who.id) {
+        _ if actor.admin => Ok(()),
+        Some(member) if !member.present => Err(Refusal::NotInRoom),
+        Some(member) if !member.op => Err(Refusal::NotOperator),
+        Some(_) => Ok(()),
+        None => Err(Refusal::NotInRoom),
     }
 }
 
-/// The changes that change something, each seen after those before it.
-fn effective(state: &RoomState, changes: &[ModeChange]) -> Vec<ModeChange> {
+/// The changes that change something, each seen after those before it. Masks are taken away as they are spelled in the
+/// list, so that clients find them there.
+fn effective(state: &RoomState, changes: &[ModeChange]) -> Result<Vec<ModeChange>, Refusal> {
+    let by: Arc<str> = Arc::from("");
     let mut after = state.clone();
     let mut kept = Vec::new();
     for change in changes {
-        let before = (after.modes.clone(), rank(&after, change));
-        super::modes::fold_modes(&mut after, &print_changes(std::slice::from_ref(change)));
-        if before != (after.modes.clone(), rank(&after, change)) {
-            kept.push(change.clone());
+        let before = standing(&after, change);
+        let change = match (change, &before.2) {
+            (ModeChange::List { letter, on: false, .. }, Some(mask)) => {
+                ModeChange::List { letter: *letter, mask: mask.clone(), on: false }
+            }
+            _ => change.clone(),
+        };
+        super::modes::fold_modes(&mut after, &print_changes(std::slice::from_ref(&change)), &by, Millis(0));
+        if before == standing(&after, &change) {
+            continue;
         }
+        if let ModeChange::List { letter, on: true, .. } = change
+            && after.masks.len() > LIST_MAX
+        {
+            return Err(Refusal::ListFull { letter });
+        }
+        kept.push(change);
     }
-    kept
+    Ok(kept)
 }
 
-fn rank(state: &RoomState, change: &ModeChange) -> Option<(bool, bool)> {
-    match change {
+/// Everything that a change may touch.
+type Standing = (super::modes::Modes, Option<(bool, bool)>, Option<Arc<str>>);
+
+fn standing(state: &RoomState, change: &ModeChange) -> Standing {
+    let rank = match change {
         ModeChange::Rank { who, .. } => state.member(who.id).map(|member| (member.op, member.voice)),
         _ => None,
-    }
+    };
+    let mask = match change {
+        ModeChange::List { letter, mask, .. } => state.masks.find(*letter, mask).map(|masked| masked.mask.clone()),
+        _ => None,
+    };
+    (state.modes.clone(), rank, mask)
 }

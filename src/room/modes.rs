@@ -3,9 +3,10 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use crate::event::Who;
+use crate::event::{Millis, Who};
 use crate::proto::modes as table;
 
+use super::masks::Masked;
 use super::state::RoomState;
 
 /// Flags, key and limit. Ranks (`o`, `v`) stand with the members.
@@ -30,10 +31,23 @@ pub struct Modes {
 /// One wished change, names resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModeChange {
-    Flag { letter: char, on: bool },
+    Flag {
+        letter: char,
+        on: bool,
+    },
     Key(Option<Arc<str>>),
     Limit(Option<u32>),
-    Rank { letter: char, who: Who, on: bool },
+    Rank {
+        letter: char,
+        who: Who,
+        on: bool,
+    },
+    /// The mask in its full form.
+    List {
+        letter: char,
+        mask: Arc<str>,
+        on: bool,
+    },
 }
 
 impl Modes {
@@ -85,13 +99,16 @@ pub fn print_changes(changes: &[ModeChange]) -> String {
             ModeChange::Rank { letter, who, on } => {
                 table::ModeChange::Member { letter: *letter, nick: who.nick.to_string(), on: *on }
             }
+            ModeChange::List { letter, mask, on } => {
+                table::ModeChange::List { letter: *letter, mask: mask.to_string(), on: *on }
+            }
         })
         .collect();
     table::print(&written)
 }
 
-/// Takes the state past changes in the form that [`print_changes`] makes.
-pub fn fold_modes(state: &mut RoomState, changes: &str) {
+/// Takes the state past changes in the form that [`print_changes`] makes, by this nick at this time.
+pub fn fold_modes(state: &mut RoomState, changes: &str, by: &Arc<str>, at: Millis) {
     let mut words = changes.split(' ');
     let letters = words.next().unwrap_or_default();
     let mut on = true;
@@ -109,6 +126,13 @@ pub fn fold_modes(state: &mut RoomState, changes: &str) {
                 let member = state.members.values_mut().find(|member| &*member.nick == nick);
                 if let Some(member) = member {
                     *(if letter == 'o' { &mut member.op } else { &mut member.voice }) = on;
+                }
+            }
+            _ if table::is_list(letter) => {
+                let mask = words.next().unwrap_or_default();
+                match on {
+                    true => state.masks.set(letter, Masked { mask: mask.into(), by: by.clone(), at }),
+                    false => state.masks.unset(letter, mask),
                 }
             }
             flag => {

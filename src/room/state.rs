@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::event::{AccountId, Body, Event, Millis, RoomId, RoomKind, Seq};
 
+use super::masks::Masks;
 use super::modes::{Modes, fold_modes};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct RoomState {
     pub members: BTreeMap<AccountId, Member>,
     /// Who may come in although the room is invite-only, until they did.
     pub invited: BTreeSet<AccountId>,
+    /// Bans, exceptions, who needs no invitation, mutes.
+    pub masks: Masks,
 }
 
 impl RoomState {
@@ -55,6 +58,7 @@ impl RoomState {
             created: Millis(0),
             members: BTreeMap::new(),
             invited: BTreeSet::new(),
+            masks: Masks::default(),
         }
     }
 
@@ -97,7 +101,7 @@ impl RoomState {
             Body::Said { .. } | Body::Redacted { .. } => {}
             Body::Created { modes } => {
                 self.modes = Modes::default();
-                fold_modes(self, modes);
+                fold_modes(self, modes, &nick_of(event), event.time);
                 self.founder = event.actor.as_ref().map(|who| who.id);
                 self.created = event.time;
             }
@@ -128,10 +132,10 @@ impl RoomState {
                 }
             }
             Body::Topic { text } => {
-                let by = event.actor.as_ref().map_or_else(|| Arc::from("server"), |who| who.nick.clone());
+                let by = nick_of(event);
                 self.topic = (!text.is_empty()).then(|| Topic { text: text.clone(), by, at: event.time });
             }
-            Body::Mode { changes } => fold_modes(self, changes),
+            Body::Mode { changes } => fold_modes(self, changes, &nick_of(event), event.time),
             Body::Invite { target } => {
                 if !self.members.contains_key(&target.id) {
                     self.invited.insert(target.id);
@@ -140,4 +144,9 @@ impl RoomState {
             Body::Reset => self.members.values_mut().for_each(|member| member.present = false),
         }
     }
+}
+
+/// Who did it, for people to read.
+fn nick_of(event: &Event) -> Arc<str> {
+    event.actor.as_ref().map_or_else(|| Arc::from("server"), |who| who.nick.clone())
 }

@@ -5,10 +5,15 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::decide::{Actor, Refusal, Wish, decide};
+use super::masks::{LIST_MAX, Masked};
 use super::modes::{ModeChange, Modes, fold_modes, print_changes};
 use super::state::{Member, RoomState};
 use crate::event::{AccountId, Body, Event, EventId, Millis, RoomId, RoomKind, Speech, Who};
 
+const HOST: &str = "chat.example";
+const MASKS: [&str; 6] = ["anna!*@*", "ANNA!*@*", "*!bela@*", "~a:c*", "*!*@chat.*", "x!*@*"];
+const BY: &str = "anna";
+const AT: Millis = Millis(990);
 const NICKS: [&str; 5] = ["nobody", "anna", "bela", "carl", "dora"];
 
 fn who(id: i64) -> Who {
@@ -73,6 +78,10 @@ fn flag(letter: char, on: bool) -> ModeChange {
     ModeChange::Flag { letter, on }
 }
 
+fn mask(letter: char, mask: &str, on: bool) -> ModeChange {
+    ModeChange::List { letter, mask: mask.into(), on }
+}
+
 fn rank(letter: char, target: i64, on: bool) -> ModeChange {
     ModeChange::Rank { letter, who: who(target), on }
 }
@@ -84,7 +93,7 @@ fn mode(changes: &[ModeChange]) -> Wish {
 /// What is decided, as a word: the refusal, or the kinds of the events.
 #[track_caller]
 fn expect(room: &RoomState, actor: Actor, wish: Wish, expected: Result<usize, Refusal>) {
-    assert_eq!(decide(room, &actor, &wish).map(|bodies| bodies.len()), expected, "{wish:?} in {room:?}");
+    assert_eq!(decide(room, HOST, &actor, &wish).map(|bodies| bodies.len()), expected, "{wish:?} in {room:?}");
 }
 
 fn not_there(id: i64) -> Refusal {
@@ -204,7 +213,7 @@ fn who_invites() {
 #[test]
 fn only_what_changes_something_is_an_event() {
     let room = channel("+nt");
-    let decided = |changes: &[ModeChange]| decide(&room, &actor(1), &mode(changes)).unwrap();
+    let decided = |changes: &[ModeChange]| decide(&room, HOST, &actor(1), &mode(changes)).unwrap();
     let event = |text: &str| vec![Body::Mode { changes: text.into() }];
     assert_eq!(decided(&[flag('n', true), flag('t', true), rank('o', 1, true)]), []);
     assert_eq!(decided(&[ModeChange::Key(None), ModeChange::Limit(None), rank('v', 2, false)]), []);
@@ -212,6 +221,98 @@ fn only_what_changes_something_is_an_event() {
         [flag('n', true), flag('m', true), flag('t', false), rank('o', 2, true), ModeChange::Key(Some("w".into()))];
     assert_eq!(decided(&changes), event("+m-t+ok bela w"));
     assert_eq!(decided(&[flag('m', true), flag('m', true), flag('m', false)]), event("+m-m"));
+}
+
+#[test]
+fn who_is_banned_stays_out() {
+    let set = |changes: &str| then(channel("+nt"), Some(who(1)), Body::Mode { changes: changes.into() });
+    for banned in ["+b carl!*@*", "+b CARL!*@*", "+b *!c?rl@*", "+b *!*@chat.example", "+b ~a:c*"] {
+        expect(&set(banned), actor(3), join(None), Err(Refusal::Banned));
+        expect(&set(banned), admin(3), join(None), Ok(1));
+        let forced = Wish::Join { realname: "X".into(), key: None, forced: true };
+        expect(&set(banned), actor(3), forced, Ok(1));
+    }
+    for other in ["+b bela!*@*", "+b *!*@elsewhere", "+b ~a:carla", "+q carl!*@*", "+be *!*@* ~a:carl"] {
+        expect(&set(other), actor(3), join(None), Ok(1));
+    }
+    let invited = then(set("+b carl!*@*"), Some(who(1)), Body::Invite { target: who(3) });
+    expect(&invited, actor(3), join(None), Ok(1));
+    let used = then(invited, Some(who(3)), joins("Carl"));
+    let left = then(used, Some(who(3)), Body::Part { reason: "".into() });
+    expect(&left, actor(3), join(None), Err(Refusal::Banned));
+    // A member comes back online as before.
+    let away = then(set("+b bela!*@*"), Some(who(2)), Body::Quit { reason: "".into() });
+    expect(&away, actor(2), join(None), Ok(1));
+}
+
+#[test]
+fn the_founder_is_never_shut_out() {
+    let shut = then(channel("+iklnt word 1"), Some(who(1)), Body::Mode { changes: "+b *!*@*".into() });
+    let left = then(shut, Some(who(1)), Body::Part { reason: "".into() });
+    expect(&left, actor(1), join(None), Ok(1));
+}
+
+#[test]
+fn who_is_excepted_needs_no_invitation() {
+    let set = |changes: &str| then(channel("+i"), Some(who(1)), Body::Mode { changes: changes.into() });
+    expect(&set("+I ~a:carl"), actor(3), join(None), Ok(1));
+    expect(&set("+I dora!*@*"), actor(3), join(None), Err(Refusal::InviteOnly));
+    expect(&set("+Ib carl!*@* *!*@*"), actor(3), join(None), Err(Refusal::Banned));
+    expect(&set("+Ik carl!*@* word"), actor(3), join(None), Err(Refusal::WrongKey));
+}
+
+#[test]
+fn who_is_muted_listens() {
+    let set = |changes: &str| then(channel("+n"), Some(who(1)), Body::Mode { changes: changes.into() });
+    for muted in ["+q bela!*@*", "+b ~a:bela"] {
+        expect(&set(muted), actor(2), say(), Err(Refusal::Muted));
+        expect(&set(muted), actor(2), topic("x"), Err(Refusal::NotOperator));
+        expect(&set(muted), admin(2), say(), Ok(1));
+        expect(&set(muted), actor(2), part(), Ok(1));
+        let voiced = then(set(muted), Some(who(1)), Body::Mode { changes: "+v bela".into() });
+        expect(&voiced, actor(2), say(), Ok(1));
+        let excepted = then(set(muted), Some(who(1)), Body::Mode { changes: "+e bela!*@*".into() });
+        expect(&excepted, actor(2), say(), Ok(1));
+    }
+    expect(&set("+q *!*@*"), actor(1), say(), Ok(1));
+    let open = then(channel("+t"), Some(who(1)), Body::Mode { changes: "+q carl!*@*".into() });
+    expect(&open, actor(3), say(), Err(Refusal::Muted));
+    expect(&open, actor(4), say(), Ok(1));
+}
+
+#[test]
+fn only_an_operator_opens_a_shut_door() {
+    for shut in ["+i", "+k word"] {
+        expect(&channel(shut), actor(2), invite(3), Err(Refusal::NotOperator));
+        expect(&channel(shut), actor(1), invite(3), Ok(1));
+    }
+    let banned = then(channel("+n"), Some(who(1)), Body::Mode { changes: "+b carl!*@*".into() });
+    expect(&banned, actor(2), invite(3), Err(Refusal::NotOperator));
+    expect(&banned, actor(2), invite(4), Ok(1));
+    expect(&channel("+l 2"), actor(2), invite(3), Ok(1));
+}
+
+#[test]
+fn a_mask_is_set_once_and_taken_away_however_spelled() {
+    let room = then(channel("+nt"), Some(who(1)), Body::Mode { changes: "+b Carl!*@*".into() });
+    let decided = |changes: &[ModeChange]| decide(&room, HOST, &actor(1), &mode(changes)).unwrap();
+    assert_eq!(decided(&[mask('b', "carl!*@*", true), mask('q', "carl!*@*", false)]), []);
+    let off = Body::Mode { changes: "-b Carl!*@*".into() };
+    assert_eq!(decided(&[mask('b', "cARL!*@*", false)]), std::slice::from_ref(&off));
+    assert!(then(room, Some(who(1)), off).masks.is_empty());
+}
+
+#[test]
+fn lists_are_bounded() {
+    let fill = |room: RoomState, n: usize| {
+        let changes = format!("+{} m{n}!*@*", ['b', 'e', 'I', 'q'][n % 4]);
+        then(room, Some(who(1)), Body::Mode { changes: changes.into() })
+    };
+    let room = (0..LIST_MAX).fold(channel("+n"), fill);
+    assert_eq!(room.masks.len(), LIST_MAX);
+    expect(&room, actor(1), mode(&[mask('q', "new!*@*", true)]), Err(Refusal::ListFull { letter: 'q' }));
+    expect(&room, actor(1), mode(&[mask('b', "m0!*@*", true)]), Ok(0));
+    expect(&room, actor(1), mode(&[mask('b', "m0!*@*", false), mask('q', "new!*@*", true)]), Ok(1));
 }
 
 #[test]
@@ -244,6 +345,8 @@ fn any_change() -> impl Strategy<Value = ModeChange> {
         prop::option::of("[a-z0-9é*#+-]{1,8}").prop_map(|key| ModeChange::Key(key.map(Arc::from))),
         prop::option::of(1u32..).prop_map(ModeChange::Limit),
         (prop::sample::select(&['o', 'v'][..]), 1..5i64, any::<bool>()).prop_map(|(l, who, on)| rank(l, who, on)),
+        (prop::sample::select(&['b', 'e', 'I', 'q'][..]), prop::sample::select(&MASKS[..]), any::<bool>())
+            .prop_map(|(l, text, on)| mask(l, text, on)),
     ]
 }
 
@@ -311,6 +414,10 @@ fn change_directly(room: &mut RoomState, change: &ModeChange) {
                 *(if *letter == 'o' { &mut member.op } else { &mut member.voice }) = *on;
             }
         }
+        ModeChange::List { letter, mask, on: true } => {
+            room.masks.set(*letter, Masked { mask: mask.clone(), by: BY.into(), at: AT });
+        }
+        ModeChange::List { letter, mask, on: false } => room.masks.unset(*letter, mask),
     }
 }
 
@@ -320,7 +427,7 @@ proptest! {
     #[test]
     fn printed_changes_do_what_the_changes_do(room in any_room(), changes in prop::collection::vec(any_change(), 0..8)) {
         let (mut printed, mut direct) = (room.clone(), room);
-        fold_modes(&mut printed, &print_changes(&changes));
+        fold_modes(&mut printed, &print_changes(&changes), &BY.into(), AT);
         changes.iter().for_each(|change| change_directly(&mut direct, change));
         prop_assert_eq!(printed, direct);
     }
@@ -328,7 +435,7 @@ proptest! {
     #[test]
     fn printed_modes_are_the_modes(room in any_room()) {
         let mut read = RoomState::empty(room.id, room.kind, room.name.clone());
-        fold_modes(&mut read, &room.modes.print(true));
+        fold_modes(&mut read, &room.modes.print(true), &BY.into(), AT);
         prop_assert_eq!(&read.modes, &room.modes);
         let veiled = Modes { key: room.modes.key.as_ref().map(|_| "*".into()), ..room.modes.clone() };
         prop_assert_eq!(room.modes.print(false), veiled.print(true));
@@ -374,7 +481,7 @@ proptest! {
     #[test]
     fn strangers_rule_nothing(room in any_room(), id in 1..5i64, wish in any_wish()) {
         prop_assume!(room.member(AccountId(id)).is_none());
-        if decide(&room, &actor(id), &wish).is_ok() {
+        if decide(&room, HOST, &actor(id), &wish).is_ok() {
             let open = !room.modes.members_only && !room.modes.moderated;
             let harmless = matches!(wish, Wish::Join { .. }) || (matches!(wish, Wish::Say { .. }) && open);
             prop_assert!(harmless, "{:?}", wish);
@@ -385,7 +492,7 @@ proptest! {
     #[test]
     fn what_is_decided_happens(room in any_room(), id in 1..5i64, is_admin in any::<bool>(), wish in any_wish()) {
         let actor = Actor { who: who(id), admin: is_admin };
-        let decided = decide(&room, &actor, &wish);
+        let decided = decide(&room, HOST, &actor, &wish);
         if is_admin {
             prop_assert_ne!(&decided, &Err(Refusal::NotOperator));
             prop_assert_ne!(&decided, &Err(Refusal::MembersOnly));
@@ -397,7 +504,9 @@ proptest! {
         };
         for body in decided.unwrap_or_default() {
             let mut after = room.clone();
-            after.apply(99, &event(99, Some(who(id)), body));
+            // As `change_directly` does it: by anna, at her time.
+            let actor = if matches!(wish, Wish::Mode { .. }) { who(1) } else { who(id) };
+            after.apply(99, &event(99, Some(actor), body));
             match &wish {
                 Wish::Say { .. } => prop_assert_eq!(&after, &room),
                 Wish::Invite { target } if room.members.contains_key(&target.id) => prop_assert_eq!(&after, &room),

@@ -123,7 +123,7 @@ impl Row {
         // Clients ask for a room's modes and for its lists when they join it.
         let asks = match message.params.get(1) {
             None => true,
-            Some(letters) => message.params.len() == 2 && letters.chars().all(|c| "+-beI".contains(c)),
+            Some(letters) => message.params.len() == 2 && letters.chars().all(|c| "+-beIq".contains(c)),
         };
         match self.command {
             Command::Mode if asks => Cost::Look,

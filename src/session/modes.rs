@@ -1,10 +1,9 @@
 //! MODE: of rooms; `user_modes` has those of people.
 
-use crate::event::Who;
 use crate::proto::line::{BODY_MAX, Message};
 use crate::proto::modes::{self as table, ModeFault};
 use crate::proto::numerics::*;
-use crate::room::{ModeChange, Wish};
+use crate::room::{LIST_MAX, ModeChange, Refusal, RoomState, Wish, may_rule};
 
 use super::Session;
 use super::rooms::clean;
@@ -37,47 +36,70 @@ impl Session {
             return;
         }
         let parsed = table::parse(params);
+        let (asked, changes): (Vec<_>, Vec<_>) =
+            parsed.changes.into_iter().partition(|change| matches!(change, table::ModeChange::Query(_)));
+        for change in asked {
+            if let table::ModeChange::Query(letter) = change {
+                self.masks(&state, letter);
+            }
+        }
+        if changes.is_empty() && parsed.faults.is_empty() {
+            return;
+        }
+        // Whoever may change nothing need not hear what is wrong with each change.
+        if let Err(refusal) = may_rule(&state, &self.actor()) {
+            self.refuse(&refusal, "MODE", &state.name);
+            return;
+        }
         for fault in &parsed.faults {
-            match fault {
-                ModeFault::Unknown(letter) => {
-                    self.numeric(ERR_UNKNOWNMODE, &[&letter.to_string()], &fault.to_string());
-                }
-                ModeFault::Missing(letter) => {
-                    let letter = letter.to_string();
-                    self.numeric(ERR_INVALIDMODEPARAM, &[&state.name, &letter, "*"], &fault.to_string());
-                }
-                ModeFault::Invalid { letter, param } => {
-                    let (letter, param) = (letter.to_string(), clean(param));
-                    self.numeric(ERR_INVALIDMODEPARAM, &[&state.name, &letter, &param], &fault.to_string());
-                }
-                ModeFault::TooMany(letter) => {
-                    self.numeric(ERR_UNKNOWNMODE, &[&letter.to_string()], &fault.to_string());
-                }
-            }
+            self.fault(&state.name, fault);
         }
-        let mut changes = Vec::new();
-        for change in parsed.changes {
-            match change {
-                table::ModeChange::Flag(letter, on) => changes.push(ModeChange::Flag { letter, on }),
-                table::ModeChange::Key(key) => changes.push(ModeChange::Key(key.map(Into::into))),
-                table::ModeChange::Limit(limit) => changes.push(ModeChange::Limit(limit)),
-                table::ModeChange::Member { letter, nick, on } => match self.find_person(&nick) {
-                    Some(person) => changes.push(ModeChange::Rank { letter, who: person.who(), on }),
-                    None => self.numeric(ERR_NOSUCHNICK, &[&clean(&nick)], "There is no account of this name"),
-                },
-                table::ModeChange::Query(letter) => self.empty_list(&state.name, letter),
-                table::ModeChange::List { .. } => {}
-            }
-        }
-        // Each rank by itself, so that one wrong nick does not undo the others; the rest in one go.
-        let (ranks, others): (Vec<_>, Vec<_>) = changes
-            .into_iter()
-            .partition(|change| matches!(change, ModeChange::Rank { who, .. } if unknown(&state, who)));
-        for changes in self.fitting(&state.name, others) {
+        let changes: Vec<ModeChange> = changes.into_iter().filter_map(|change| self.resolved(change)).collect();
+        let adds = changes.iter().filter(|change| matches!(change, ModeChange::List { on: true, .. })).count();
+        let crowded = state.masks.len() + adds > LIST_MAX;
+        // What may be refused goes by itself, so that it does not undo the others; the rest in one go.
+        let (alone, together): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| match change {
+            ModeChange::Rank { who, .. } => state.member(who.id).is_none(),
+            ModeChange::List { on, .. } => *on && crowded,
+            _ => false,
+        });
+        for changes in self.fitting(&state.name, together) {
             self.wish(name, "MODE", Wish::Mode { changes }).await;
         }
-        for change in ranks {
+        for change in alone {
             self.wish(name, "MODE", Wish::Mode { changes: vec![change] }).await;
+        }
+    }
+
+    /// A change with the name in it turned into a person; `None`, after an answer, if there is nobody of this name.
+    fn resolved(&mut self, change: table::ModeChange) -> Option<ModeChange> {
+        Some(match change {
+            table::ModeChange::Flag(letter, on) => ModeChange::Flag { letter, on },
+            table::ModeChange::Key(key) => ModeChange::Key(key.map(Into::into)),
+            table::ModeChange::Limit(limit) => ModeChange::Limit(limit),
+            table::ModeChange::List { letter, mask, on } => ModeChange::List { letter, mask: mask.into(), on },
+            table::ModeChange::Member { letter, nick, on } => match self.find_person(&nick) {
+                Some(person) => ModeChange::Rank { letter, who: person.who(), on },
+                None => {
+                    self.numeric(ERR_NOSUCHNICK, &[&clean(&nick)], "There is no account of this name");
+                    return None;
+                }
+            },
+            table::ModeChange::Query(_) => return None,
+        })
+    }
+
+    fn fault(&mut self, room: &str, fault: &ModeFault) {
+        let text = fault.to_string();
+        match fault {
+            ModeFault::Unknown(letter) => self.numeric(ERR_UNKNOWNMODE, &[&letter.to_string()], &text),
+            ModeFault::Missing(_) => self.numeric(ERR_NEEDMOREPARAMS, &["MODE"], &text),
+            ModeFault::Invalid { letter, param } => {
+                // A key is nobody's business, a bad one neither.
+                let param = if *letter == 'k' { "*".to_owned() } else { clean(param) };
+                self.numeric(ERR_INVALIDMODEPARAM, &[room, &letter.to_string(), &param], &text);
+            }
+            ModeFault::TooMany(_) => self.fail("MODE", "TOO_MANY_CHANGES", &[room], &text),
         }
     }
 
@@ -93,6 +115,7 @@ impl Session {
                 ModeChange::Key(Some(key)) => 3 + key.len(),
                 ModeChange::Key(None) => 4,
                 ModeChange::Limit(_) => 3 + "4294967295".len(),
+                ModeChange::List { mask, .. } => 3 + mask.len(),
                 ModeChange::Flag { .. } => 2,
             };
             len += more;
@@ -107,15 +130,27 @@ impl Session {
         groups
     }
 
-    fn empty_list(&mut self, room: &str, letter: char) {
-        match letter {
-            'b' => self.numeric(RPL_ENDOFBANLIST, &[room], "End of channel ban list"),
-            'e' => self.numeric(RPL_ENDOFEXCEPTLIST, &[room], "End of channel exception list"),
-            _ => self.numeric(RPL_ENDOFINVEXLIST, &[room], "End of channel invite exception list"),
+    /// One list of a room. Who is banned or muted, everybody may see who sees the room; the exceptions, its members.
+    fn masks(&mut self, state: &RoomState, letter: char) {
+        let inside = state.member(self.person.id).is_some() || self.powers();
+        if matches!(letter, 'e' | 'I') && !inside {
+            self.refuse(&Refusal::NotInRoom, "MODE", &state.name);
+            return;
         }
+        let (entry, end, text) = match letter {
+            'b' => (RPL_BANLIST, RPL_ENDOFBANLIST, "End of channel ban list"),
+            'e' => (RPL_EXCEPTLIST, RPL_ENDOFEXCEPTLIST, "End of channel exception list"),
+            'I' => (RPL_INVEXLIST, RPL_ENDOFINVEXLIST, "End of channel invite exception list"),
+            _ => (RPL_QUIETLIST, RPL_ENDOFQUIETLIST, "End of channel quiet list"),
+        };
+        // Only this list has its letter in the answer.
+        let of_quiet = (letter == 'q').then_some("q");
+        let words: Vec<&str> = [&*state.name].into_iter().chain(of_quiet).collect();
+        for masked in state.masks.list(letter) {
+            let at = (masked.at.0 / 1000).to_string();
+            let line = self.numeric_line(entry, &words).param(&masked.mask).param(&masked.by).param(&at);
+            self.say(line);
+        }
+        self.numeric(end, &words, text);
     }
-}
-
-fn unknown(state: &crate::room::RoomState, who: &Who) -> bool {
-    state.member(who.id).is_none()
 }

@@ -126,9 +126,13 @@ impl Session {
             Refusal::AlreadyInRoom { nick } => self.numeric(ERR_USERONCHANNEL, &[nick, target], &text),
             Refusal::NotOperator => self.numeric(ERR_CHANOPRIVSNEEDED, &[target], &text),
             Refusal::InviteOnly => self.numeric(ERR_INVITEONLYCHAN, &[target], &text),
+            Refusal::Banned => self.numeric(ERR_BANNEDFROMCHAN, &[target], &text),
             Refusal::WrongKey => self.numeric(ERR_BADCHANNELKEY, &[target], &text),
             Refusal::RoomFull => self.numeric(ERR_CHANNELISFULL, &[target], &text),
-            Refusal::MembersOnly | Refusal::Moderated => self.numeric(ERR_CANNOTSENDTOCHAN, &[target], &text),
+            Refusal::MembersOnly | Refusal::Moderated | Refusal::Muted => {
+                self.numeric(ERR_CANNOTSENDTOCHAN, &[target], &text)
+            }
+            Refusal::ListFull { letter } => self.numeric(ERR_BANLISTFULL, &[target, &letter.to_string()], &text),
             Refusal::TooManyRooms => self.numeric(ERR_TOOMANYCHANNELS, &[target], &text),
             Refusal::RoomCreation => self.numeric(ERR_NOSUCHCHANNEL, &[target], &text),
             // METADATA words these itself.

@@ -10,7 +10,7 @@ use crate::proto::caps::Cap;
 use crate::proto::line::{BODY_MAX, Message, Tags};
 use crate::proto::names::{AccountName, RoomName};
 use crate::proto::numerics::*;
-use crate::room::Wish;
+use crate::room::{Wish, may_speak};
 
 use super::reply::{Mark, Mine};
 use super::rooms::clean;
@@ -179,12 +179,8 @@ impl Session {
 
     fn pass_to_room(&mut self, room: &Arc<Room>, name: &Arc<str>, tags: &str) {
         let state = room.snapshot().state;
-        let member = state.member(self.person.id);
-        let may_speak = self.powers()
-            || member.is_some_and(|member| !state.modes.moderated || member.op || member.voice)
-            || (member.is_none() && !state.modes.members_only && !state.modes.moderated);
-        if !may_speak {
-            self.numeric(ERR_CANNOTSENDTOCHAN, &[name], "You cannot speak in this room");
+        if let Err(refusal) = may_speak(&state, &self.ctx.info.name, &self.actor()) {
+            self.refuse(&refusal, "TAGMSG", name);
             return;
         }
         let note = self.tags_note(Some(room.id), name.clone(), tags);

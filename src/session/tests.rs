@@ -53,6 +53,7 @@ impl Bench {
 
     fn open(dir: TempDir, replay_lines: usize) -> Bench {
         let log_settings = log::Settings {
+            host: "chat.example".into(),
             auto_join: Vec::new(),
             everyone_creates: true,
             rooms_per_account: 100,

@@ -155,6 +155,16 @@ pub struct MemberRow {
     pub joined: Seq,
 }
 
+/// A mask in one of a room's lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaskRow {
+    /// The letter of the list's mode.
+    pub list: char,
+    pub mask: Arc<str>,
+    pub by: Arc<str>,
+    pub at: Millis,
+}
+
 /// SQLite counts in signed numbers. A seq or limit beyond them means "as far as there is".
 fn signed(number: impl TryInto<i64>) -> i64 {
     number.try_into().unwrap_or(i64::MAX)

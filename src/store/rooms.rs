@@ -1,4 +1,4 @@
-//! Rooms, their members, invitations and read markers: read by [`Reads`], changed by [`Tx`].
+//! Rooms, their members, invitations, lists of masks and read markers: read by [`Reads`], changed by [`Tx`].
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -6,7 +6,7 @@ use crate::event::{AccountId, Millis, RoomId};
 
 use super::error::{Result, StoreError};
 use super::write::Tx;
-use super::{MemberRow, Reads, RoomKind, RoomRow, TopicRow, signed};
+use super::{MaskRow, MemberRow, Reads, RoomKind, RoomRow, TopicRow, signed};
 
 macro_rules! select_room {
     ($rest:literal) => {
@@ -78,6 +78,22 @@ impl Reads {
     pub fn invited(&self, room: RoomId) -> Result<Vec<AccountId>> {
         let mut statement = self.conn.prepare_cached("SELECT account_id FROM invites WHERE room_id = ?1")?;
         let rows = statement.query_map([room.0], |row| row.get(0).map(AccountId))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Everything that stands in the room's lists; bounded by who decides what may be set.
+    pub fn masks(&self, room: RoomId) -> Result<Vec<MaskRow>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT list, mask, set_by, set_at FROM room_masks WHERE room_id = ?1 ORDER BY list, set_at, mask",
+        )?;
+        let rows = statement.query_map([room.0], |row| {
+            Ok(MaskRow {
+                list: row.get_ref(0)?.as_str()?.chars().next().unwrap_or_default(),
+                mask: row.get(1)?,
+                by: row.get(2)?,
+                at: Millis(row.get(3)?),
+            })
+        })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -179,6 +195,24 @@ impl Tx<'_> {
                 "DELETE FROM invites WHERE room_id = ?1 AND account_id = ?2"
             };
             conn.prepare_cached(sql)?.execute([room.0, account.0])?;
+            Ok(())
+        })
+    }
+
+    pub fn set_mask(&self, room: RoomId, row: &MaskRow) -> Result<()> {
+        self.step(|conn| {
+            conn.prepare_cached(
+                "INSERT INTO room_masks (room_id, list, mask, set_by, set_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![room.0, row.list.to_string(), row.mask, row.by, row.at.0])?;
+            Ok(())
+        })
+    }
+
+    pub fn remove_mask(&self, room: RoomId, list: char, mask: &str) -> Result<()> {
+        self.step(|conn| {
+            conn.prepare_cached("DELETE FROM room_masks WHERE room_id = ?1 AND list = ?2 AND mask = ?3")?
+                .execute(params![room.0, list.to_string(), mask])?;
             Ok(())
         })
     }

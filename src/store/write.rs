@@ -172,6 +172,7 @@ impl Tx<'_> {
             for sql in [
                 "DELETE FROM members WHERE room_id = ?1",
                 "DELETE FROM invites WHERE room_id = ?1",
+                "DELETE FROM room_masks WHERE room_id = ?1",
                 "DELETE FROM markers WHERE room_id = ?1",
                 "DELETE FROM rooms WHERE id = ?1",
             ] {

@@ -11,7 +11,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("event", &[]),
     ("clock", &["event"]),
     ("proto", &["event"]),
-    ("room", &["event", "proto::modes", "proto::names"]),
+    ("room", &["event", "proto::masks", "proto::modes", "proto::names"]),
     ("store", &["event"]),
     ("live", &["event", "room"]),
     ("auth", &["event", "clock", "proto"]),

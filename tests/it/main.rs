@@ -22,6 +22,8 @@ mod read_marker;
 mod real_clients;
 mod registration;
 mod replay;
+mod room_lists;
+mod room_modes;
 mod rooms;
 mod search;
 mod secrecy;

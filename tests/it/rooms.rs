@@ -3,7 +3,7 @@
 use crate::harness::{Client, Line, Server};
 
 /// The names of a room as 353 lists them, sorted.
-async fn names(client: &mut Client, room: &str) -> Vec<String> {
+pub async fn names(client: &mut Client, room: &str) -> Vec<String> {
     let answer = client.ask(&format!("NAMES {room}")).await;
     assert!(answer.iter().any(|line| line.matches("366")), "no end of names: {answer:?}");
     let mut names: Vec<String> = answer
@@ -16,14 +16,14 @@ async fn names(client: &mut Client, room: &str) -> Vec<String> {
 }
 
 /// Says `line` and has to be refused by `numeric`.
-async fn refused(client: &mut Client, line: &str, numeric: &str) {
+pub async fn refused(client: &mut Client, line: &str, numeric: &str) {
     let answer = client.ask(line).await;
     let found = answer.iter().any(|line| numeric.split('|').any(|numeric| line.is(numeric)));
     assert!(found, "{line:?} should be refused by {numeric}: {answer:?}");
 }
 
 /// alice founds #dev, bob joins it.
-async fn dev(server: &Server) -> (Client, Client) {
+pub async fn dev(server: &Server) -> (Client, Client) {
     let mut alice = server.login("alice").await;
     let mut bob = server.login("bob").await;
     alice.send("JOIN #dev").await;

@@ -91,9 +91,13 @@ pub fn note(note: &Note, host: &str, caps: CapSet) -> Option<Vec<u8>> {
     if caps.contains(Cap::ServerTime) {
         line = line.tag("time", &iso(note.time));
     }
+    if let NoteBody::Tags { msgid, .. } = &note.body {
+        line = line.tag("msgid", msgid);
+    }
     if caps.contains(Cap::AccountTag) {
         line = line.tag("account", &note.actor.nick);
     }
+    // Last, so that they push none of the server's out of its bounds.
     if let NoteBody::Tags { tags, .. } = &note.body {
         line = line.raw_tags(tags);
     }
@@ -104,8 +108,7 @@ pub fn note(note: &Note, host: &str, caps: CapSet) -> Option<Vec<u8>> {
         NoteBody::Away { message: None } => line.command("AWAY"),
         NoteBody::Realname { realname } => line.command("SETNAME").last(realname),
         NoteBody::Marked { target, time } => return Some(finish(marker(host, target, Some(*time)))),
-        // The name of the invited is the receiver's own: the session puts it in by knowing itself.
-        NoteBody::Invited { room } => line.command("INVITE").param("*").param(room),
+        NoteBody::Invited { nick, room } => line.command("INVITE").param(nick).param(room),
         NoteBody::Metadata { .. } => return None,
     };
     Some(finish(line))
@@ -335,12 +338,17 @@ mod tests {
             let note = Note { time: TIME, actor: who("anna"), session: 1, body };
             super::note(&note, HOST, CapSet::of(caps)).map(|bytes| String::from_utf8(bytes).unwrap())
         };
-        let typing = || NoteBody::Tags { room: None, target: "#room".into(), tags: "+typing=active".into() };
+        let typing =
+            || NoteBody::Tags { room: None, target: "#room".into(), tags: "+typing=active".into(), msgid: "u1".into() };
         assert_eq!(told(typing(), &[Cap::ServerTime]), None);
         assert_eq!(
             told(typing(), &[Cap::MessageTags]).as_deref(),
-            Some("@+typing=active :anna!anna@chat.example TAGMSG #room\r\n")
+            Some("@msgid=u1;+typing=active :anna!anna@chat.example TAGMSG #room\r\n")
         );
+        let invited = || NoteBody::Invited { nick: "bela".into(), room: "#room".into() };
+        assert_eq!(told(invited(), &[]).as_deref(), Some(":anna!anna@chat.example INVITE bela #room\r\n"));
+        let line = told(invited(), &[Cap::AccountTag]);
+        assert_eq!(line.as_deref(), Some("@account=anna :anna!anna@chat.example INVITE bela #room\r\n"));
         let away = |message: Option<&str>| NoteBody::Away { message: message.map(Into::into) };
         assert_eq!(told(away(None), &[]), None);
         let line = told(away(Some("out for tea")), &[Cap::AwayNotify, Cap::AccountTag]);

@@ -294,6 +294,8 @@ pub enum NoteBody {
         room: Option<RoomId>,
         target: Arc<str>,
         tags: Arc<str>,
+        /// No event's: it names something that cannot be found again.
+        msgid: Arc<str>,
     },
     /// `None`: back again.
     Away {
@@ -309,6 +311,7 @@ pub enum NoteBody {
     },
     /// To the invited account; members read the event in the log.
     Invited {
+        nick: Arc<str>,
         room: Arc<str>,
     },
     /// What a room or an account (by its name) says about itself has changed.

@@ -289,7 +289,8 @@ fn take_effect(shared: &Shared, effect: Effect) {
         Effect::Invited { target, by, room } => {
             if let Some(person) = shared.roster.by_id(target) {
                 let time = crate::clock::now();
-                person.tell(&Arc::new(Note { time, actor: by, session: 0, body: NoteBody::Invited { room } }));
+                let body = NoteBody::Invited { nick: person.nick.clone(), room };
+                person.tell(&Arc::new(Note { time, actor: by, session: 0, body }));
             }
         }
         Effect::AccountGone { account } => {

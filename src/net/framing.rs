@@ -18,8 +18,8 @@ pub enum Frame<'a> {
     Line(&'a str),
     /// A line with more bytes than the protocol allows; it is thrown away.
     TooLong,
-    /// A line that is not UTF-8; it is thrown away.
-    NotUtf8,
+    /// A line that is not UTF-8, without its CR LF. Not to be taken, but its beginning says whom to blame.
+    NotUtf8(&'a [u8]),
 }
 
 /// Cuts the lines out of a buffer. Call [`LineReader::next`] until it says `None`, then read more.
@@ -67,7 +67,7 @@ impl LineReader {
             if !fits(&self.line) {
                 return Some(Frame::TooLong);
             }
-            return Some(std::str::from_utf8(&self.line).map_or(Frame::NotUtf8, Frame::Line));
+            return Some(std::str::from_utf8(&self.line).map_or(Frame::NotUtf8(&self.line), Frame::Line));
         }
     }
 }
@@ -112,6 +112,7 @@ mod tests {
             while let Some(frame) = reader.next(&mut input) {
                 found.push(match frame {
                     Frame::Line(line) => line.to_owned(),
+                    Frame::NotUtf8(_) => "NotUtf8".to_owned(),
                     other => format!("{other:?}"),
                 });
             }

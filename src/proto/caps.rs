@@ -181,9 +181,11 @@ impl Negotiation {
         self.version_302
     }
 
-    /// `CAP LS [version]`. `room`: the most bytes of a list in one line.
+    /// `CAP LS [version]`. `room`: the most bytes of a list in one line. The answer is for the version that is asked
+    /// for here, even if the client has named a higher one before.
     pub fn ls(&mut self, version: Option<&str>, room: usize) -> Vec<String> {
-        if version.and_then(|version| version.parse::<u32>().ok()).is_some_and(|version| version >= 302) {
+        let of_302 = version.and_then(|version| version.parse::<u32>().ok()).is_some_and(|version| version >= 302);
+        if of_302 {
             self.version_302 = true;
             self.enabled.insert(Cap::CapNotify);
         }
@@ -191,17 +193,15 @@ impl Negotiation {
         let rows = TABLE.iter().filter(|row| offer.has(row));
         let words = rows.flat_map(|row| row.names.iter().map(move |name| (*name, offer.value(row))));
         let word = |(name, value): (&str, &str)| {
-            if self.version_302 && !value.is_empty() { format!("{name}={value}") } else { name.to_owned() }
+            if of_302 && !value.is_empty() { format!("{name}={value}") } else { name.to_owned() }
         };
-        // A list over several lines is for those who know of it.
-        pack(words.map(word), if self.version_302 { room } else { usize::MAX })
+        lines(words.map(word), room, of_302)
     }
 
     /// `CAP LIST`: what is switched on.
     pub fn list(&self, room: usize) -> Vec<String> {
         let rows = TABLE.iter().filter(|row| self.enabled.contains(row.cap));
-        let room = if self.version_302 { room } else { usize::MAX };
-        pack(rows.flat_map(|row| row.names.iter().map(|name| name.to_string())), room)
+        lines(rows.flat_map(|row| row.names.iter().map(|name| name.to_string())), room, self.version_302)
     }
 
     /// `CAP REQ`: does all of it and says true (ACK), or none of it and says false (NAK).
@@ -230,18 +230,26 @@ impl Negotiation {
     }
 }
 
+/// A list in several lines is for those who know of it; the others are told what fits into one, the oldest first.
+fn lines(words: impl Iterator<Item = String>, room: usize, of_302: bool) -> Vec<String> {
+    let mut lines = pack(words, room);
+    lines.truncate(if of_302 { usize::MAX } else { 1 });
+    lines
+}
+
 /// Joins words by blanks into as few texts of at most `room` bytes as it takes; a longer word stands alone.
-fn pack(words: impl Iterator<Item = String>, room: usize) -> Vec<String> {
+pub fn pack(words: impl Iterator<Item = impl AsRef<str>>, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in words {
+        let word = word.as_ref();
         let Some(line) = lines.last_mut() else { break };
         if line.is_empty() {
-            line.push_str(&word);
+            line.push_str(word);
         } else if line.len() + 1 + word.len() <= room {
             line.push(' ');
-            line.push_str(&word);
+            line.push_str(word);
         } else {
-            lines.push(word);
+            lines.push(word.to_owned());
         }
     }
     lines
@@ -270,7 +278,7 @@ mod tests {
         let mut old = Negotiation::default();
         let lines = old.ls(None, 100);
         assert_eq!(lines.len(), 1);
-        assert!(lines[0].len() < 400, "{}", lines[0].len());
+        assert!(lines[0].len() <= 100, "{}", lines[0].len());
         assert!(lines[0].split(' ').any(|word| word == "sasl"));
         assert!(!old.enabled().contains(Cap::CapNotify));
         assert!(old.request("cap-notify") && old.request("-cap-notify"));
@@ -285,8 +293,9 @@ mod tests {
         assert!(new.enabled().contains(Cap::CapNotify));
         assert!(!new.request("batch -cap-notify"));
         assert!(!new.enabled().contains(Cap::Batch));
-        new.ls(None, 400);
+        let old = new.ls(None, 400);
         assert!(new.version_302(), "a later LS takes nothing back");
+        assert!(old.len() == 1 && !old[0].contains('='), "but is answered as it asks: {old:?}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub const PARAMS_MAX: usize = 15;
 pub struct Message<'a> {
     pub tags: Tags<'a>,
     pub source: Option<&'a str>,
-    /// As sent; compare without regard to case.
+    /// As sent, whatever it is; compare without regard to case.
     pub command: &'a str,
     pub params: SmallVec<[&'a str; 5]>,
 }
@@ -33,8 +33,6 @@ pub enum ParseError {
     Tags,
     #[error("there is no command")]
     NoCommand,
-    #[error("a command is letters or three digits")]
-    Command,
     #[error("the line holds a NUL or a CR")]
     Forbidden,
 }
@@ -49,7 +47,10 @@ impl<'a> Message<'a> {
         let mut tags = Tags("");
         if let Some(tagged) = rest.strip_prefix('@') {
             let (raw, after) = tagged.split_once(' ').ok_or(ParseError::Tags)?;
-            tags = Tags::check(raw)?;
+            if raw.is_empty() {
+                return Err(ParseError::Tags);
+            }
+            tags = Tags(raw);
             rest = after.trim_start_matches(' ');
         }
         let mut source = None;
@@ -62,11 +63,6 @@ impl<'a> Message<'a> {
         if command.is_empty() {
             let nothing = tags.0.is_empty() && source.is_none();
             return Err(if nothing { ParseError::Empty } else { ParseError::NoCommand });
-        }
-        let letters = command.bytes().all(|b| b.is_ascii_alphabetic());
-        let number = command.len() == 3 && command.bytes().all(|b| b.is_ascii_digit());
-        if !letters && !number {
-            return Err(ParseError::Command);
         }
         let mut params = SmallVec::new();
         loop {
@@ -95,22 +91,15 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The tags of a message as they came, without `@`: checked, not yet unescaped.
+/// The tags of a message as they came, without `@`, not yet unescaped. Keys are opaque: none makes a message bad.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tags<'a>(&'a str);
 
 impl<'a> Tags<'a> {
-    fn check(raw: &'a str) -> Result<Tags<'a>, ParseError> {
-        if raw.is_empty() {
-            return Err(ParseError::Tags);
-        }
-        let tags = Tags(raw);
-        let valid = |key: &str| {
-            let name = key.strip_prefix('+').unwrap_or(key);
-            let name = name.rsplit_once('/').map_or(name, |(_vendor, name)| name);
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b == b'.')
-        };
-        if tags.raw_pairs().all(|(key, _)| valid(key)) { Ok(tags) } else { Err(ParseError::Tags) }
+    /// The tags in front of a line, be it a good message or not: whoever is told what is wrong with it needs its label.
+    pub fn of(line: &'a str) -> Tags<'a> {
+        let tagged = line.trim_start_matches(' ').strip_prefix('@').unwrap_or_default();
+        Tags(tagged.split_once(' ').map_or(tagged, |(tags, _)| tags))
     }
 
     /// As they came, without `@`.
@@ -124,7 +113,8 @@ impl<'a> Tags<'a> {
 
     /// Key and value, the value still escaped (empty where none was given).
     pub fn raw_pairs(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        self.0.split(';').filter(|tag| !tag.is_empty()).map(|tag| tag.split_once('=').unwrap_or((tag, "")))
+        let pairs = self.0.split(';').map(|tag| tag.split_once('=').unwrap_or((tag, "")));
+        pairs.filter(|(key, _)| !key.is_empty())
     }
 
     /// The value of `key`, unescaped. Of a key given twice the last one counts, as the specification says.
@@ -315,12 +305,20 @@ mod tests {
         assert_eq!(Message::parse("   "), Err(ParseError::Empty));
         assert_eq!(Message::parse("@a=b"), Err(ParseError::Tags));
         assert_eq!(Message::parse("@ PING"), Err(ParseError::Tags));
-        assert_eq!(Message::parse("@a b=c PING"), Err(ParseError::Command));
-        assert_eq!(Message::parse("@sp=a;=x PING"), Err(ParseError::Tags));
         assert_eq!(Message::parse(":alice"), Err(ParseError::NoCommand));
         assert_eq!(Message::parse("@a=b "), Err(ParseError::NoCommand));
-        assert_eq!(Message::parse("GET/ x"), Err(ParseError::Command));
         assert_eq!(Message::parse("PRIVMSG a :b\0c"), Err(ParseError::Forbidden));
+    }
+
+    #[test]
+    fn what_is_strange_is_still_a_message() {
+        assert_eq!(parse("@a b=c PING").command, "b=c");
+        assert_eq!(parse("NO_SUCH-THING x").command, "NO_SUCH-THING");
+        let m = parse("@sp=a;=x;é,!=1;+;; PING");
+        assert_eq!(m.tags.raw_pairs().collect::<Vec<_>>(), [("sp", "a"), ("é,!", "1"), ("+", "")]);
+        assert_eq!(Tags::of("  @label=1;x PRIVMSG a :b\0").value("label").as_deref(), Some("1"));
+        assert_eq!(Tags::of("@label=1").value("label").as_deref(), Some("1"));
+        assert!(Tags::of("PING @a=b").is_empty());
     }
 
     #[test]

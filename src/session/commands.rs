@@ -1,12 +1,17 @@
 //! The table of commands: name, parameters it needs, what it costs, what runs it. One row a command.
 
 use crate::event::Speech;
-use crate::proto::line::{Message, ParseError};
+use crate::proto::line::{Message, ParseError, Tags};
 use crate::proto::numerics::*;
 
 use super::Session;
 use super::reply::Answer;
 use super::rooms::clean;
+
+/// Bytes of a label; a longer one is no label.
+const LABEL_MAX: usize = 64;
+
+pub(super) const NOT_UTF8: &str = "The line is not UTF-8 and was not taken; set your client to UTF-8";
 
 /// What a command is charged to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,6 +118,17 @@ const TABLE: &[Row] = &[
     row("HELPOP", 0, Cost::Look, Command::Help),
 ];
 
+/// The tags of a line that is not UTF-8 (only good where they are), and its command; `*` if there is none to be read.
+pub(super) fn blame(line: &[u8]) -> (String, String) {
+    let text = String::from_utf8_lossy(line).replace(['\r', '\0'], " ");
+    let tags = text.split_once(' ').filter(|_| text.starts_with('@')).map_or("", |(tags, _)| tags);
+    // A tag whose value was repaired says what nobody said.
+    let tags = if tags.contains(char::REPLACEMENT_CHARACTER) { "" } else { tags };
+    let command = Message::parse(&text).ok().map(|message| message.command.to_ascii_uppercase());
+    let command = command.filter(|command| command.len() <= 64 && command.bytes().all(|b| b.is_ascii_alphanumeric()));
+    (tags.to_owned(), command.unwrap_or_else(|| "*".to_owned()))
+}
+
 /// The row of a command, whatever the case it is written in.
 pub(super) fn find(name: &str) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(name))
@@ -140,7 +156,7 @@ impl Row {
 impl Session {
     /// Runs one command to its end. What it appends without waiting is answered later.
     pub(super) async fn run(&mut self, message: &Message<'_>, row: Option<&'static Row>) {
-        self.answer = Answer { label: self.label_of(message), ..Answer::default() };
+        self.answer = Answer { label: self.label_of(&message.tags), ..Answer::default() };
         match row {
             None => self.numeric(ERR_UNKNOWNCOMMAND, &[&clean(message.command)], "Unknown command"),
             Some(row) if message.params.len() < row.params || (row.params > 0 && message.params[0].is_empty()) => {
@@ -200,19 +216,26 @@ impl Session {
     }
 
     /// Says what is wrong with a line that is no message.
-    pub(super) fn complain(&mut self, error: ParseError) {
-        match error {
-            ParseError::Empty => {}
-            ParseError::Command => self.numeric(ERR_UNKNOWNCOMMAND, &["*"], &error.to_string()),
-            _ => self.numeric(ERR_UNKNOWNERROR, &["*"], &format!("The line was not understood: {error}")),
+    pub(super) fn complain(&mut self, line: &str, error: ParseError) {
+        if error != ParseError::Empty {
+            self.answer.label = self.label_of(&Tags::of(line));
+            self.numeric(ERR_UNKNOWNERROR, &["*"], &format!("The line was not understood: {error}"));
+            self.finish_answer();
         }
+    }
+
+    /// The same for a line that is not UTF-8 (<https://ircv3.net/specs/extensions/utf8-only>).
+    pub(super) fn not_utf8(&mut self, line: &[u8]) {
+        let (label, command) = blame(line);
+        self.answer.label = self.label_of(&Tags::of(&label));
+        self.fail(&command, "INVALID_UTF8", &[], NOT_UTF8);
         self.finish_answer();
     }
 
-    fn label_of(&self, message: &Message<'_>) -> Option<String> {
-        if message.tags.is_empty() || !self.caps().contains(crate::proto::caps::Cap::LabeledResponse) {
+    pub(super) fn label_of(&self, tags: &Tags<'_>) -> Option<String> {
+        if tags.is_empty() || !self.caps().contains(crate::proto::caps::Cap::LabeledResponse) {
             return None;
         }
-        message.tags.value("label").filter(|label| !label.is_empty() && label.len() <= 64)
+        tags.value("label").filter(|label| !label.is_empty() && label.len() <= LABEL_MAX)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use crate::encode::{self, View};
-use crate::event::{Body, EventId, Note, NoteBody, RoomId, RoomKind, Seq};
+use crate::event::{Body, EventId, Millis, Note, NoteBody, RoomId, RoomKind, Seq, Who};
 use crate::log::{self, Cursor, Entry, Page, Room, Snapshot, StoreError};
 use crate::proto::caps::Cap;
 use crate::proto::line::Line;
@@ -112,7 +112,8 @@ impl Session {
             Body::Join { .. } | Body::Invite { .. } => usize::from(!by_me),
             _ => 1,
         };
-        if encode::shows(event.kind(), self.caps(), View::Live) {
+        let shown = copies > 0 && encode::shows(event.kind(), self.caps(), View::Live);
+        if shown {
             let Some(name) = self.cursors.get(&room).map(|cursor| cursor.room.name()) else { return };
             let (host, caps) = (&self.ctx.info.name, self.caps());
             let line = entry.encoding(encode::slot(caps), || encode::event(event, &name, host, caps));
@@ -121,8 +122,13 @@ impl Session {
                 splice(&mut self.out, &tags, line);
             }
         }
-        if let Some(Mark::Batch { reference, last: true }) = mark {
-            self.end_batch(&reference);
+        match mark {
+            Some(Mark::Batch { reference, last: true }) => self.end_batch(&reference),
+            Some(Mark::Label(label)) if !shown => self.acknowledge(&label),
+            _ => {}
+        }
+        if let (Body::Join { .. }, Some(who), false) = (&event.body, &event.actor, by_me) {
+            self.tell_if_away(who, event.time);
         }
         if let (Body::Join { .. }, Some(who), false) = (&event.body, &event.actor, by_me)
             && self.listening.is_some()
@@ -139,6 +145,15 @@ impl Session {
             self.cursors.remove(&room);
             // It may have come back in the meantime.
             self.rooms_changed = true;
+        }
+    }
+
+    /// Who comes in and is away, is said to be: that is all a client can know of it without asking (away-notify).
+    fn tell_if_away(&mut self, who: &Who, time: Millis) {
+        let away = self.ctx.log.roster().by_id(who.id).and_then(|person| person.away());
+        if let Some(message) = away {
+            let body = NoteBody::Away { message: Some(message) };
+            self.tell_note(&Note { time, actor: who.clone(), session: 0, body });
         }
     }
 
@@ -395,12 +410,6 @@ impl Session {
         if let NoteBody::Tags { room: Some(room), .. } = note.body
             && !self.cursors.contains_key(&room)
         {
-            return;
-        }
-        if let NoteBody::Invited { room } = &note.body {
-            let line = Line::new().source(&encode::source(&note.actor.nick, &self.ctx.info.name));
-            self.say(line.command("INVITE").param(&self.person.nick).param(room));
-            self.finish_answer();
             return;
         }
         if let Some(line) = encode::note(note, &self.ctx.info.name, self.caps()) {

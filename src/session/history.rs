@@ -47,7 +47,7 @@ impl Session {
         };
         if let Err(wrong) = asked {
             let context: Vec<&str> = wrong.context.iter().map(String::as_str).collect();
-            self.standard_fail("CHATHISTORY", wrong.code, &context, wrong.text);
+            self.fail("CHATHISTORY", wrong.code, &context, wrong.text);
         }
     }
 

@@ -15,7 +15,7 @@ use super::rooms::clean;
 impl Session {
     pub(super) async fn markread(&mut self, message: &Message<'_>) {
         let Some(target) = message.param(0).filter(|target| !target.is_empty()) else {
-            self.standard_fail("MARKREAD", "NEED_MORE_PARAMS", &[], "Missing parameters");
+            self.fail("MARKREAD", "NEED_MORE_PARAMS", &[], "Missing parameters");
             return;
         };
         let valid = match target.starts_with('#') {
@@ -23,7 +23,7 @@ impl Session {
             false => AccountName::parse(target).is_ok(),
         };
         if !valid {
-            self.standard_fail("MARKREAD", "INVALID_PARAMS", &[&clean(target)], "Not the name of a room or a person");
+            self.fail("MARKREAD", "INVALID_PARAMS", &[&clean(target)], "Not the name of a room or a person");
             return;
         }
         let outcome = match message.param(1) {
@@ -32,7 +32,7 @@ impl Session {
                 Some(time) => self.set_marker(target, time).await,
                 None => {
                     let text = clean(text);
-                    self.standard_fail(
+                    self.fail(
                         "MARKREAD",
                         "INVALID_PARAMS",
                         &[&text],
@@ -49,22 +49,12 @@ impl Session {
             }
             Ok(None) => {
                 let target = clean(target);
-                self.standard_fail(
-                    "MARKREAD",
-                    "INVALID_PARAMS",
-                    &[&target],
-                    "There is no such conversation for you to read",
-                );
+                self.fail("MARKREAD", "INVALID_PARAMS", &[&target], "There is no such conversation for you to read");
             }
             Err(error) => {
                 tracing::error!(account = %self.person.nick, %error, "a read marker cannot be kept or read");
                 let target = clean(target);
-                self.standard_fail(
-                    "MARKREAD",
-                    "INTERNAL_ERROR",
-                    &[&target],
-                    "The read timestamp could not be set or read",
-                );
+                self.fail("MARKREAD", "INTERNAL_ERROR", &[&target], "The read timestamp could not be set or read");
             }
         }
     }

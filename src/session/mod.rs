@@ -499,9 +499,8 @@ impl Session {
                 self.finish_answer();
                 Some(false)
             }
-            Frame::NotUtf8 => {
-                self.fail("*", "INVALID_UTF8", &[], "The line is not UTF-8 and was not taken");
-                self.finish_answer();
+            Frame::NotUtf8(line) => {
+                self.not_utf8(line);
                 Some(false)
             }
         }
@@ -512,7 +511,7 @@ impl Session {
         let message = match Message::parse(line) {
             Ok(message) => message,
             Err(error) => {
-                self.complain(error);
+                self.complain(line, error);
                 return Some(false);
             }
         };

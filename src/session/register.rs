@@ -93,7 +93,7 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
                 _ if count > LINES_MAX => Next::End("Too many lines before the login".to_owned()),
                 Frame::Line(line) => registration.line(line).await,
                 Frame::TooLong => registration.reply(ERR_INPUTTOOLONG, &[], "Input line was too long"),
-                Frame::NotUtf8 => Next::End("This server speaks UTF-8 only".to_owned()),
+                Frame::NotUtf8(line) => registration.not_utf8(line),
             };
             deadline += began.elapsed();
             registration.say_all(conn);
@@ -151,9 +151,7 @@ impl Registration<'_> {
             "CAP" if few(1) => self.reply(ERR_NEEDMOREPARAMS, &["CAP"], "Not enough parameters"),
             "CAP" => self.cap(&message),
             "NICK" => self.take_nick(&message),
-            "USER" if few(4) && message.params.len() < 4 => {
-                self.reply(ERR_NEEDMOREPARAMS, &["USER"], "Not enough parameters")
-            }
+            "USER" if few(4) => self.reply(ERR_NEEDMOREPARAMS, &["USER"], "Not enough parameters"),
             "USER" => {
                 let mut realname = message.params[3].trim();
                 while realname.len() > REALNAME_MAX {
@@ -182,6 +180,13 @@ impl Registration<'_> {
             }
             _ => self.reply(ERR_NOTREGISTERED, &[], "Log in first: SASL, or PASS account:password, then NICK and USER"),
         }
+    }
+
+    fn not_utf8(&mut self, line: &[u8]) -> Next {
+        let (_, command) = super::commands::blame(line);
+        let fail = Line::new().source(&self.ctx.info.name).command("FAIL").param(&command).param("INVALID_UTF8");
+        self.out.push(fail.last(super::commands::NOT_UTF8).into_string());
+        Next::GoOn
     }
 
     /// A browser, or a page that makes one talk to us: it gets an answer it understands, and nothing it sends is run.

@@ -94,21 +94,21 @@ impl Session {
         params.iter().fold(line, |line, param| line.param(param))
     }
 
-    /// A standard reply, to clients that know them; a notice to the others.
+    /// A standard reply that the specification of the command asks for. Whoever speaks the command, understands it; the
+    /// capability `standard-replies` is only about those of our own, see [`Session::fail_own`].
     pub(super) fn fail(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
+        let line = Line::new().source(&self.ctx.info.name).command("FAIL").param(command).param(code);
+        self.say(context.iter().fold(line, |line, param| line.param(param)).last(text));
+    }
+
+    /// A standard reply with a code of our own, to clients that take any; a notice to the others.
+    pub(super) fn fail_own(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
         if self.caps().contains(Cap::StandardReplies) {
-            self.standard_fail(command, code, context, text);
-            return;
+            return self.fail(command, code, context, text);
         }
         let context = context.iter().map(|param| format!("{param}: ")).collect::<String>();
         let line = Line::new().source(&self.ctx.info.name).command("NOTICE").param(&self.person.nick);
         self.say(line.last(&format!("{context}{text}")));
-    }
-
-    /// A standard reply for a command whose own specification has them: whoever uses it knows them.
-    pub(super) fn standard_fail(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
-        let line = Line::new().source(&self.ctx.info.name).command("FAIL").param(command).param(code);
-        self.say(context.iter().fold(line, |line, param| line.param(param)).last(text));
     }
 
     /// The one place where a refusal of the log becomes words of the protocol.
@@ -150,7 +150,7 @@ impl Session {
     /// Sends what was gathered.
     pub(super) fn finish_answer(&mut self) {
         let Answer { label, lines, caused } = std::mem::take(&mut self.answer);
-        let label = label.filter(|_| self.caps().contains(Cap::LabeledResponse));
+        // It was looked at when the command came: the answer to one that switches labels off has its label yet.
         let Some(label) = label else {
             lines.iter().for_each(|line| splice(&mut self.out, "", line));
             self.mine.extend(caused.into_iter().map(|event| Mine { event, mark: Mark::Nothing }));

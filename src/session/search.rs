@@ -70,13 +70,13 @@ impl Session {
             return;
         }
         let [attributes] = message.params[..] else {
-            self.standard_fail("SEARCH", "INVALID_PARAMS", &[], "One parameter is needed, such as text=word;in=#room");
+            self.fail("SEARCH", "INVALID_PARAMS", &[], "One parameter is needed, such as text=word;in=#room");
             return;
         };
         let wish = match Wish::parse(attributes) {
             Ok(wish) => wish,
             Err(attribute) => {
-                self.standard_fail("SEARCH", "INVALID_PARAMS", &[&clean(&attribute)], "The value is not understood");
+                self.fail("SEARCH", "INVALID_PARAMS", &[&clean(&attribute)], "The value is not understood");
                 return;
             }
         };
@@ -84,12 +84,7 @@ impl Session {
             Ok(hits) => hits,
             Err(error) => {
                 tracing::error!(account = %self.person.nick, %error, "the history cannot be searched");
-                self.standard_fail(
-                    "SEARCH",
-                    "INTERNAL_ERROR",
-                    &[],
-                    "The search could not be run; try again in a moment",
-                );
+                self.fail("SEARCH", "INTERNAL_ERROR", &[], "The search could not be run; try again in a moment");
                 return;
             }
         };

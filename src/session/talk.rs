@@ -84,6 +84,12 @@ impl Session {
             self.submit(intent, command, &name, label, inside.then_some(room.id)).await;
             return;
         }
+        if target.starts_with('$') {
+            if speech != Speech::Notice {
+                self.numeric(ERR_NOPRIVILEGES, &[], "Nobody can speak to all of a server; make a room for it");
+            }
+            return;
+        }
         let Some(person) = self.find_person(target) else {
             if speech != Speech::Notice {
                 self.numeric(ERR_NOSUCHNICK, &[&clean(target)], "There is no account of this name");
@@ -194,9 +200,13 @@ impl Session {
         self.echo_note(&note);
     }
 
-    fn tags_note(&self, room: Option<RoomId>, target: Arc<str>, tags: &str) -> Arc<Note> {
-        let body = NoteBody::Tags { room, target, tags: tags.into() };
-        Arc::new(Note { time: (self.ctx.clock)(), actor: self.person.who(), session: self.id, body })
+    fn tags_note(&mut self, room: Option<RoomId>, target: Arc<str>, tags: &str) -> Arc<Note> {
+        let time = (self.ctx.clock)();
+        // The ids of events have no "u".
+        let nonce = self.next_nonce();
+        let msgid = format!("u{:x}-{:x}-{nonce:x}", time.0, self.id).into();
+        let body = NoteBody::Tags { room, target, tags: tags.into(), msgid };
+        Arc::new(Note { time, actor: self.person.who(), session: self.id, body })
     }
 
     fn echo_note(&mut self, note: &Note) {

@@ -2,15 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::proto::caps::Cap;
-use crate::proto::line::{Line, Message};
+use crate::proto::caps::{Cap, pack};
+use crate::proto::line::{BODY_MAX, Line, Message};
 use crate::proto::numerics::*;
 
 use super::reply::{label_tag, splice};
 use super::{Fence, Session, Settings};
-
-/// Bytes of a capability list in one line.
-pub(super) const CAP_LIST: usize = 400;
 
 impl Session {
     /// PONG is a fence: before it is written, all that was committed in this session's rooms before the PING came.
@@ -33,7 +30,6 @@ impl Session {
         let reason =
             message.param(0).map_or_else(|| "Quit".to_owned(), |text| format!("Quit: {}", super::rooms::cut(text)));
         self.ending = Some(reason.into());
-        self.answered = true;
     }
 
     pub(super) fn cap(&mut self, message: &Message<'_>) {
@@ -51,9 +47,9 @@ impl Session {
         let target = message.param(0).map_or_else(|| "*".to_owned(), super::rooms::clean);
         let command = message.command.to_ascii_uppercase();
         let text = "You are sending too fast; this message was not sent";
-        self.answer.label = message.tags.value("label").filter(|_| self.caps().contains(Cap::LabeledResponse));
+        self.answer.label = self.label_of(&message.tags);
         if self.caps().contains(Cap::StandardReplies) || !target.starts_with('#') {
-            self.fail(&command, "RATE_LIMITED", &[&target], text);
+            self.fail_own(&command, "RATE_LIMITED", &[&target], text);
         } else {
             self.numeric(ERR_CANNOTSENDTOCHAN, &[&target], text);
         }
@@ -77,16 +73,24 @@ pub(super) fn cap_reply(
         };
         texts.into_iter().enumerate().map(line).collect::<Vec<Line>>()
     };
+    // What is left of a line; the longest head is that of `LIST`, with the star of a list that goes on.
+    let room = BODY_MAX.saturating_sub(head("LIST").param("*").as_str().len() + " :\r\n".len());
     let argument = message.params.get(1).copied().unwrap_or_default();
     match message.params.first()?.to_ascii_uppercase().as_str() {
         "LS" => {
-            let texts = negotiation.ls(message.param(1), CAP_LIST);
+            let texts = negotiation.ls(message.param(1), room);
             Some(list("LS", texts))
         }
-        "LIST" => Some(list("LIST", negotiation.list(CAP_LIST))),
+        "LIST" => Some(list("LIST", negotiation.list(room))),
         "REQ" => {
-            let word = if negotiation.request(argument) { "ACK" } else { "NAK" };
-            Some(vec![head(word).last(argument)])
+            if negotiation.request(argument) {
+                // Word for word, in several lines if it must be: a client counts on what is acknowledged.
+                let whole = argument.len() <= room;
+                let texts = if whole { vec![argument.to_owned()] } else { pack(argument.split(' '), room) };
+                return Some(texts.iter().map(|text| head("ACK").last(text)).collect());
+            }
+            // A refusal may be cut, by the specification.
+            Some(vec![head("NAK").last(argument)])
         }
         "END" => Some(Vec::new()),
         _ => None,

@@ -4,6 +4,7 @@ mod admin;
 mod bad_input;
 mod chat_client;
 mod chathistory;
+mod conformance;
 mod devices;
 mod disk_full;
 mod durable;

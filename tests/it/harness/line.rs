@@ -102,7 +102,7 @@ pub fn said(lines: &[Line]) -> Vec<String> {
 }
 
 /// Whether `text` is what `pattern` says, where `*` stands for any run of characters.
-fn glob(pattern: &str, text: &str) -> bool {
+pub fn glob(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
     let first = pieces.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };

@@ -12,7 +12,7 @@ mod tls;
 
 pub use cli::{Finished, run, signal, wait};
 pub use client::{Client, MODERN, Reader, Tls, Writer};
-pub use line::{Line, said};
+pub use line::{Line, glob, said};
 pub use server::{Entry, PEOPLE, Server, Setup, login_over, password_of, sasl_payload, sasl_plain, welcome};
 pub use tls::{ClientCertificate, TlsOptions, connector, fingerprint, read_certificate};
 

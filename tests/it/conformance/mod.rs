@@ -18,6 +18,7 @@
 
 mod buffering;
 mod caps;
+mod hostile;
 mod labels;
 mod names;
 mod numerics;
@@ -137,6 +138,16 @@ async fn row(server: &Server, players: &mut HashMap<String, Player>, script: &st
         }
     }
     Ok(())
+}
+
+/// The names of all the commands there are, read from their table.
+fn commands() -> Vec<String> {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/session/commands.rs");
+    let text = std::fs::read_to_string(file).expect("the table of commands");
+    let rows = text.lines().filter_map(|line| line.trim().strip_prefix("row(\"")?.split('"').next());
+    let names: Vec<String> = rows.map(str::to_owned).collect();
+    assert!(names.len() > 30 && names.iter().any(|name| name == "PRIVMSG"), "{names:?}");
+    names
 }
 
 /// What a script says, as bytes.

@@ -23,6 +23,7 @@ mod labels;
 mod names;
 mod numerics;
 mod presence;
+mod refused;
 mod registration;
 mod tags;
 mod utf8;

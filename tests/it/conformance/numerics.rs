@@ -326,6 +326,102 @@ const ROWS: &[Row] = &[
         ",
     ),
     (
+        "251 to 255, 265, 266: LUSERS",
+        r"
+        alice > LUSERS
+        alice = 251 alice :There are * users and * invisible on 1 servers
+        alice = 252 alice * :*
+        alice = 253 alice * :*
+        alice = 254 alice * :*
+        alice = 255 alice :I have * clients and 0 servers
+        alice = 265 alice * * :*
+        alice = 266 alice * * :*
+        alice .
+        ",
+    ),
+    (
+        "256, 257, 371, 374, 704 to 706: ADMIN, INFO, HELP",
+        r"
+        alice > ADMIN
+        alice = 256 alice chat.test :*
+        alice = 257 alice :*
+        alice > INFO
+        alice = 371 alice :*
+        alice < 374 alice :*
+        alice .
+        alice > HELP
+        alice = 704 alice * :*
+        alice < 705 alice * :*
+        alice < 706 alice * :*
+        alice .
+        ",
+    ),
+    (
+        "314, 369, 406: WHOWAS",
+        r"
+        alice > WHOWAS dave
+        alice = 314 alice dave * * * :*
+        alice < 369 alice dave :*
+        alice > WHOWAS nobody
+        alice = 406 alice nobody :*
+        alice = 369 alice nobody :*
+        alice .
+        ",
+    ),
+    (
+        "313, 335, 671: what WHOIS says of some",
+        r"
+        alice > WHOIS robot
+        alice < 335 alice robot :*
+        alice < 318 alice robot :*
+        alice > WHOIS bob
+        alice < 671 alice bob :is using a secure connection
+        ",
+    ),
+    (
+        "321, 322, 323: LIST",
+        r"
+        carol > JOIN #listed
+        carol > TOPIC #listed :see me
+        alice > LIST #listed
+        alice = 321 alice Channel :Users  Name
+        alice = 322 alice #listed 1 :see me
+        alice = 323 alice :*
+        alice > LIST #nowhere
+        alice < 323 alice :*
+        alice .
+        ",
+    ),
+    (
+        "347, 349, 368: empty lists of a room",
+        r"
+        carol > JOIN #lists
+        carol > MODE #lists b
+        carol < 368 carol #lists :*
+        carol > MODE #lists +e
+        carol = 349 carol #lists :*
+        carol > MODE #lists +I
+        carol = 347 carol #lists :*
+        carol .
+        ",
+    ),
+    (
+        "221, 501, 502: one's own modes, unknown ones, those of others",
+        r"
+        alice > MODE alice
+        alice = 221 alice +*
+        alice > MODE alice +?
+        alice = 501 alice :*
+        alice > MODE bob +i
+        alice = 502 alice :*
+        alice > MODE bob
+        alice = 502 alice :*
+        alice > MODE nobody
+        alice = 401 alice nobody :*
+        alice .
+        ",
+    ),
+    (
         "commands do not care for case, sources in front of them do not matter",
         r"
         alice > privmsg bob :small
@@ -341,5 +437,7 @@ const ROWS: &[Row] = &[
 #[tokio::test]
 async fn numerics() {
     let server = Server::start().await;
+    server.add_user("robot", &["--bot".to_owned()]);
+    let _robot = server.login("robot").await;
     play(&server, &[("alice", "alice", PASS), ("bob", "bob", PASS), ("carol", "carol", PASS)], ROWS).await;
 }

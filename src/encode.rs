@@ -224,7 +224,7 @@ fn finish(line: Line) -> Vec<u8> {
 }
 
 /// Cuts a text after at most `len` bytes, at a blank if there is one in the second half.
-fn split(text: &str, len: usize) -> (&str, &str) {
+pub fn split(text: &str, len: usize) -> (&str, &str) {
     if text.len() <= len {
         return (text, "");
     }

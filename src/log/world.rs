@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::event::{AccountId, Body, Event, EventId, KeyChange, Millis, Owner, RoomId, RoomKind, Seq, Speech, Who};
 use crate::live::{Person, Receipt, Roster};
+use crate::proto::names::{AccountName, NameError};
 use crate::room::{self, Actor, Masked, Member, Refusal, RoomState, Topic, Wish};
 use crate::store::{AccountRow, Reads, RoomRow, StoreError, Tx, Writer};
 
@@ -164,6 +165,9 @@ impl World {
         }
         for row in store.accounts()? {
             if !row.removed {
+                if AccountName::parse(&row.name).is_err_and(|error| error == NameError::Reserved) {
+                    tracing::warn!(account = %row.name, "nobody can log in to this account: the name belongs to the server");
+                }
                 roster.add(&row.key, Person::new(row.id, row.name.clone(), row.admin, row.bot, row.seen));
             }
         }

@@ -53,6 +53,14 @@ impl DeviceName {
         DeviceName(name.into())
     }
 
+    /// The name of a device that is known already, a certificate's too.
+    pub fn named(text: &str) -> Result<DeviceName, DeviceError> {
+        match text.strip_prefix(CERTIFICATE) {
+            Some(fingerprint) => Ok(DeviceName::of_certificate(fingerprint)),
+            None => DeviceName::parse(text),
+        }
+    }
+
     /// Takes `account/device` apart; without a `/`, or with nothing after it, it is the default device.
     pub fn split(text: &str) -> (&str, Result<DeviceName, DeviceError>) {
         match text.split_once('/') {
@@ -104,6 +112,7 @@ mod tests {
         assert_eq!(&*device.shared(), "cert:3fdc3fdc3fdc3fdc3fdc3fdc");
         assert!(device.shared().chars().count() <= DEVICE_CHARS);
         assert!(DeviceName::parse(&device.shared()).is_err());
+        assert_eq!(DeviceName::named(&device.shared()), Ok(device));
     }
 
     proptest! {

@@ -23,8 +23,8 @@ pub const ROOM_CHARS: usize = 64;
 /// The most bytes of a room's name, `#` included.
 pub const ROOM_BYTES: usize = 128;
 
-/// The name the server speaks under.
-const RESERVED: &str = "chatd";
+/// The name the server speaks under: nobody's account.
+pub const SERVICE: &str = "chatd";
 /// These mean something else in IRC: lists, masks, sources, rooms.
 const ACCOUNT_FORBIDDEN: &str = " ,*?!@./:#$%\"";
 /// In front of a name these would read as a rank or an option.
@@ -88,7 +88,7 @@ impl AccountName {
         // Lower-casing whole words tells "Σ" at the end of a word from "Σ" elsewhere; people do not.
         let key = key.replace('ς', "σ");
         let skeleton = skeleton(&display);
-        if key == RESERVED || skeleton == self::skeleton(RESERVED) {
+        if key == SERVICE || skeleton == self::skeleton(SERVICE) {
             return Err(NameError::Reserved);
         }
         Ok(AccountName { display: display.as_ref().into(), key: key.into(), skeleton: skeleton.into() })

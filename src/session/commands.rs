@@ -7,6 +7,7 @@ use crate::proto::numerics::*;
 use super::Session;
 use super::reply::Answer;
 use super::rooms::clean;
+use super::service;
 
 /// Bytes of a label; a longer one is no label.
 const LABEL_MAX: usize = 64;
@@ -143,12 +144,16 @@ impl Row {
         };
         match self.command {
             Command::Mode if asks => Cost::Look,
+            Command::Privmsg if service::is_addressed(message) => service::cost(message),
             _ => self.cost,
         }
     }
 
     /// Whether the session goes on before the log has answered.
-    pub(super) fn is_pipelined(&self) -> bool {
+    pub(super) fn is_pipelined(&self, message: &Message<'_>) -> bool {
+        if matches!(self.command, Command::Privmsg) && service::is_addressed(message) {
+            return false;
+        }
         matches!(self.command, Command::Privmsg | Command::Notice | Command::Tagmsg | Command::Pong)
     }
 }

@@ -17,6 +17,7 @@ mod register;
 mod reply;
 mod rooms;
 mod search;
+mod service;
 mod talk;
 mod upkeep;
 mod user_modes;
@@ -50,7 +51,7 @@ use crate::proto::device::DeviceName;
 use crate::proto::line::{Line, Message};
 use crate::room::Actor;
 
-use commands::{Cost, Row};
+use commands::Cost;
 use deliver::{OUT_HIGH, Since};
 use metadata::Listening;
 use presence::{Place, Presence};
@@ -516,7 +517,7 @@ impl Session {
             }
         };
         let row = commands::find(message.command);
-        let pipelined = row.is_some_and(Row::is_pipelined);
+        let pipelined = row.is_some_and(|row| row.is_pipelined(&message));
         // Commands take effect in order: what is not pipelined waits for what is.
         if !pipelined && !self.pending.is_empty() {
             self.deferred = Some(Deferred { line: line.to_owned(), until: None });

@@ -9,12 +9,13 @@ use crate::live::Person;
 use crate::proto::caps::Cap;
 use crate::proto::isupport::TEXT_MAX;
 use crate::proto::line::Message;
-use crate::proto::names::AccountName;
+use crate::proto::names::{AccountName, SERVICE};
 use crate::proto::numerics::*;
 use crate::room::{Member, RoomState};
 
 use super::Session;
 use super::rooms::{clean, cut, prefix};
+use super::service;
 
 /// Bytes of a display name at most.
 pub(super) const REALNAME_MAX: usize = 150;
@@ -34,6 +35,10 @@ impl Session {
                 for (person, member) in present {
                     self.who_line(&state.name, &person, Some(&member));
                 }
+            }
+        } else if service::is_service(mask) {
+            if !operators {
+                self.who_service();
             }
         } else if let Some(person) = self.find_person(mask) {
             if person.is_online() && (!operators || person.is_oper()) {
@@ -78,6 +83,7 @@ impl Session {
             return;
         };
         match self.find_person(nick).filter(|person| person.is_online()) {
+            _ if service::is_service(nick) => self.whois_service(),
             Some(person) => self.whois_person(&person),
             None => self.numeric(ERR_NOSUCHNICK, &[&clean(nick)], "Nobody of this name is online"),
         }
@@ -142,8 +148,11 @@ impl Session {
 
     pub(super) fn ison(&mut self, message: &Message<'_>) {
         let nicks = message.params.iter().flat_map(|param| param.split(' '));
-        let online = nicks.filter_map(|nick| self.find_person(nick)).filter(|person| person.is_online());
-        let online: Vec<String> = online.map(|person| person.nick.to_string()).collect();
+        let online = |nick: &str| match service::is_service(nick) {
+            true => Some(SERVICE.to_owned()),
+            false => self.find_person(nick).filter(|person| person.is_online()).map(|person| person.nick.to_string()),
+        };
+        let online: Vec<String> = nicks.filter_map(online).collect();
         self.numeric(RPL_ISON, &[], &online.join(" "));
     }
 

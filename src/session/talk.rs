@@ -14,7 +14,7 @@ use crate::room::{Wish, may_speak};
 
 use super::reply::{Mark, Mine};
 use super::rooms::clean;
-use super::{Pending, Session};
+use super::{Pending, Session, service};
 
 /// Receivers of one command at most (`TARGMAX`).
 pub(super) const TARGETS_MAX: usize = 4;
@@ -61,6 +61,10 @@ impl Session {
     }
 
     async fn talk_to(&mut self, target: &str, speech: Speech, text: &str, tags: &str, label: Option<&str>) {
+        if service::is_service(target) {
+            // Boxed: it is rare, and an idle session must not be larger for it.
+            return Box::pin(self.say_to_service(speech, text)).await;
+        }
         let command = word(speech);
         let passing = speech == Speech::Tagmsg && !is_kept(tags);
         if target.starts_with('#') {

@@ -28,6 +28,7 @@ mod room_modes;
 mod rooms;
 mod search;
 mod secrecy;
+mod service;
 mod slow_readers;
 mod talk;
 mod tls;

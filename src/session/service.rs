@@ -1,0 +1,223 @@
+//! The service account `chatd`, built into the server: whoever has a client that knows nothing but PRIVMSG asks it for
+//! history, searches, and looks after the own account. What is said to it is kept nowhere and shown to nobody else,
+//! since it may hold a password; it answers by NOTICE, to the session that asked alone.
+
+mod account;
+mod past;
+
+use crate::encode;
+use crate::event::Speech;
+use crate::proto::caps::Cap;
+use crate::proto::line::{BODY_MAX, Line, Message};
+use crate::proto::names::SERVICE;
+use crate::proto::numerics::*;
+
+use super::Session;
+use super::commands::Cost;
+
+/// Lines of one answer at most, the long ones counted once.
+const LINES_MAX: usize = 100;
+
+/// Something the service can be asked for. To add one: a variant, a row, an arm in `run_service`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Help,
+    History,
+    Devices,
+    Whoami,
+}
+
+struct Row {
+    name: &'static str,
+    /// What may stand behind it.
+    usage: &'static str,
+    summary: &'static str,
+    details: &'static [&'static str],
+    cost: Cost,
+    asked: Asked,
+}
+
+const TABLE: &[Row] = &[
+    Row {
+        name: "help",
+        usage: "[command]",
+        summary: "says what there is, or all about one command",
+        details: &[],
+        cost: Cost::Look,
+        asked: Asked::Help,
+    },
+    Row {
+        name: "history",
+        usage: "#room|nick [count] [before <time or id>]",
+        summary: "shows what was said in a room, or between you and somebody",
+        details: &[
+            "history #lobby               the last 20 lines",
+            "history bob 50               the last 50 direct messages between you and bob",
+            "history #lobby 50 before 2026-11-23             what was said before that day",
+            "history #lobby before 2026-11-23 15:20          before that time (all times are UTC)",
+            "history #lobby before 9z3k   before the line with this id; each answer says how to go on",
+            "At most 100 lines at a time. Only rooms that you are in.",
+        ],
+        cost: Cost::Look,
+        asked: Asked::History,
+    },
+    Row {
+        name: "devices",
+        usage: "[forget <name>]",
+        summary: "lists your devices and when each was last here",
+        details: &[
+            "A device is a client that logs in as account/name, alice/phone for example. It is shown exactly what it missed.",
+            "devices forget phone         when it comes back it is a new one",
+        ],
+        cost: Cost::Look,
+        asked: Asked::Devices,
+    },
+    Row {
+        name: "whoami",
+        usage: "",
+        summary: "says who you are here",
+        details: &[],
+        cost: Cost::Look,
+        asked: Asked::Whoami,
+    },
+];
+
+fn find(word: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(word))
+}
+
+/// Whether a nick is the service's.
+pub(super) fn is_service(nick: &str) -> bool {
+    nick.eq_ignore_ascii_case(SERVICE)
+}
+
+/// Whether a message is for the service, among others or alone.
+pub(super) fn is_addressed(message: &Message<'_>) -> bool {
+    message.params.first().is_some_and(|targets| targets.split(',').any(is_service))
+}
+
+/// What a PRIVMSG to the service is charged to.
+pub(super) fn cost(message: &Message<'_>) -> Cost {
+    let word = message.params.get(1).and_then(|text| text.split_whitespace().next());
+    word.and_then(find).map_or(Cost::Look, |row| row.cost)
+}
+
+impl Session {
+    /// Something was said to the service. Notices and tags it passes over, as one program does another's.
+    pub(super) async fn say_to_service(&mut self, speech: Speech, text: &str) {
+        if speech != Speech::Privmsg || text.starts_with('\x01') {
+            return;
+        }
+        if self.caps().contains(Cap::EchoMessage) {
+            let mut line = Line::new();
+            if self.caps().contains(Cap::ServerTime) {
+                line = line.tag("time", &encode::iso((self.ctx.clock)()));
+            }
+            if self.caps().contains(Cap::AccountTag) {
+                line = line.tag("account", &self.person.nick);
+            }
+            self.say(line.source(&self.source()).command("PRIVMSG").param(SERVICE).last(text));
+        }
+        // Whoever says something and then asks for it finds it.
+        self.ctx.log.catch_up().await;
+        let (word, rest) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
+        let rest = rest.trim();
+        match find(word) {
+            Some(row) => self.run_service(row, rest).await,
+            None => {
+                let word: String = word.chars().take(40).collect();
+                let start = if word.is_empty() { String::new() } else { format!("I do not know \"{word}\". ") };
+                self.service_says(&format!("{start}This is what you can ask me:"));
+                self.service_help("");
+            }
+        }
+    }
+
+    async fn run_service(&mut self, row: &'static Row, rest: &str) {
+        match row.asked {
+            Asked::Help => self.service_help(rest),
+            Asked::History => self.service_history(rest).await,
+            Asked::Devices => self.service_devices(rest).await,
+            Asked::Whoami => self.service_whoami(),
+        }
+    }
+
+    fn service_help(&mut self, rest: &str) {
+        let word = rest.split_whitespace().next().unwrap_or_default();
+        if let Some(row) = find(word) {
+            self.service_says(&format!("{} {}", row.name, row.usage));
+            self.service_says(&format!("    {}", row.summary));
+            row.details.iter().for_each(|line| self.service_says(line));
+            return;
+        }
+        for row in TABLE {
+            self.service_says(&format!("{} {}: {}", row.name, row.usage, row.summary).replace(" :", ":"));
+        }
+        self.service_says(&format!("Write for example: /msg {SERVICE} help history"));
+    }
+
+    /// How one of the commands is used, after a sentence on what is wrong.
+    fn service_usage(&mut self, wrong: &str, asked: Asked) {
+        self.service_says(wrong);
+        if let Some(row) = TABLE.iter().find(|row| row.asked == asked) {
+            self.service_says(&format!("Write: {} {}   (more: help {})", row.name, row.usage, row.name));
+        }
+    }
+
+    /// A line from the service to this session; a long one goes on in further lines.
+    pub(super) fn service_says(&mut self, text: &str) {
+        let source = encode::source(SERVICE, &self.ctx.info.name);
+        let room =
+            BODY_MAX.saturating_sub(encode::said_len(SERVICE, &self.ctx.info.name, "NOTICE", &self.person.nick, ""));
+        let mut rest = text;
+        loop {
+            let (part, more) = encode::split(rest, room);
+            let mut line = Line::new();
+            if self.caps().contains(Cap::ServerTime) {
+                line = line.tag("time", &encode::iso((self.ctx.clock)()));
+            }
+            self.say(line.source(&source).command("NOTICE").param(&self.person.nick).last(part));
+            if more.is_empty() {
+                return;
+            }
+            rest = more;
+        }
+    }
+
+    /// WHOIS of the service.
+    pub(super) fn whois_service(&mut self) {
+        let info = self.ctx.info.clone();
+        self.numeric(RPL_WHOISUSER, &[SERVICE, SERVICE, &info.name, "*"], "The server itself; say help to it");
+        self.numeric(RPL_WHOISSERVER, &[SERVICE, &info.name], &info.network);
+        self.numeric(RPL_WHOISBOT, &[SERVICE], "is a bot");
+        let since = (info.started.0 / 1000).to_string();
+        self.numeric(RPL_WHOISIDLE, &[SERVICE, "0", &since], "seconds idle, signon time");
+    }
+
+    /// Its line in WHO.
+    pub(super) fn who_service(&mut self) {
+        let host = self.ctx.info.name.clone();
+        let params = ["*", SERVICE, &host, &host, SERVICE, "HB"];
+        self.numeric(RPL_WHOREPLY, &params, "0 The server itself; say help to it");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_whole() {
+        for (at, row) in TABLE.iter().enumerate() {
+            assert!(!row.summary.is_empty() && !row.name.contains(' '), "{}", row.name);
+            assert!(TABLE[..at].iter().all(|other| other.name != row.name && other.asked != row.asked), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn it_is_addressed_in_any_case() {
+        let addressed = |line: &str| is_addressed(&Message::parse(line).unwrap());
+        assert!(addressed("PRIVMSG CHATD :help") && addressed("PRIVMSG #a,chatd :help"));
+        assert!(!addressed("PRIVMSG chatty :help") && !addressed("PRIVMSG"));
+    }
+}

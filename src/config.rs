@@ -74,6 +74,8 @@ pub struct Rooms {
 pub struct History {
     pub replay_lines: usize,
     /// Lines that a client may ask for at a time.
+    /// Missed lines of a room told at login to a client that cannot ask for them; 0: none beyond `replay_lines`.
+    pub missed_lines: usize,
     pub page_lines: usize,
     /// `None`: for ever.
     pub retention: Option<Duration>,
@@ -187,7 +189,7 @@ impl Default for Rooms {
 
 impl Default for History {
     fn default() -> Self {
-        History { replay_lines: 50, page_lines: 1000, retention: None, tail_memory: 64 << 20 }
+        History { replay_lines: 50, missed_lines: 500, page_lines: 1000, retention: None, tail_memory: 64 << 20 }
     }
 }
 

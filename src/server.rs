@@ -398,6 +398,7 @@ fn settings(config: &Config) -> Settings {
     Settings {
         motd: config.server.motd.clone(),
         replay_lines: config.history.replay_lines,
+        missed_lines: config.history.missed_lines,
         page_lines: config.history.page_lines,
         rooms_per_account: limits.rooms_per_account,
         messages_per_second: limits.messages_per_second,

@@ -84,6 +84,7 @@ fn rooms(source: &mut Source, defaults: Rooms) -> Rooms {
 fn history(source: &mut Source, defaults: History) -> History {
     const T: &str = "history";
     let replay_lines = source.get(T, "replay_lines", defaults.replay_lines, within(0..=10_000));
+    let missed_lines = source.get(T, "missed_lines", defaults.missed_lines, within(0..=10_000));
     let page_lines = source.get(T, "page_lines", defaults.page_lines, within(1..=10_000));
     let Retention(retention) = source.get(T, "retention", Retention(defaults.retention), |kept| match kept.0 {
         Some(span) if span < Duration::from_secs(60) => {
@@ -98,7 +99,7 @@ fn history(source: &mut Source, defaults: History) -> History {
             Err("is out of range; write \"1MiB\" to \"1024GiB\"".into())
         }
     });
-    History { replay_lines, page_lines, retention, tail_memory }
+    History { replay_lines, missed_lines, page_lines, retention, tail_memory }
 }
 
 fn limits(source: &mut Source, defaults: Limits) -> Limits {

@@ -37,6 +37,6 @@ pub use writer::{Log, LogClosed, Reply, Running};
 
 // What a reader of the log has to know of the store below it, so that nobody above knows the store itself.
 pub use crate::store::{
-    AccountRow as Account, CertificateRow, Conversation, DeviceRow as Device, InvitationRow, Mark, Shown, Span,
-    StoreError, Wanted,
+    AccountRow as Account, CertificateRow, Conversation, DeviceRow as Device, Gap, InvitationRow, MORE_MAX, Mark,
+    Missed, Shown, Span, StoreError, Wanted,
 };

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::event::{AccountId, EventId, RoomId, Seq};
-use crate::store::{AccountRow, CertificateRow, DeviceRow, InvitationRow, Kinds, Reader, StoreError};
+use crate::store::{AccountRow, CertificateRow, DeviceRow, Gap, InvitationRow, Kinds, Missed, Reader, StoreError};
 
 use super::tail::Entry;
 
@@ -54,30 +54,33 @@ impl Readers {
         self.read(move |reader| reader.seq_after_event(room, event)).await
     }
 
-    /// What was said in each of these rooms after `seen`, up to the given places: the newest `limit` lines of each,
-    /// rooms without news left out, the room with the newest line last.
-    pub async fn missed(
+    /// What follows from a gap in what somebody has seen of a room.
+    pub async fn missed(&self, room: RoomId, gap: Gap) -> Result<Missed, StoreError> {
+        self.read(move |reader| reader.missed(room, &gap)).await
+    }
+
+    /// The same of several rooms up to the given places, the one with the newest line last.
+    pub async fn missed_in(
         &self,
         rooms: Vec<(RoomId, Seq)>,
-        seen: EventId,
+        since: EventId,
+        most: usize,
+        in_all: usize,
+    ) -> Result<Vec<(RoomId, Seq, Missed)>, StoreError> {
+        self.read(move |reader| reader.missed_in(&rooms, since, most, in_all)).await
+    }
+
+    /// At most `limit` lines that people said from place `from` on, up to `head`.
+    pub async fn spoken(
+        &self,
+        room: RoomId,
+        from: Seq,
+        head: Seq,
         limit: usize,
-    ) -> Result<Vec<Vec<Arc<Entry>>>, StoreError> {
-        let mut missed = self
-            .read(move |reader| {
-                let mut missed = Vec::new();
-                for (room, head) in rooms {
-                    let mut events = reader.read_back(room, head + 1, limit, Kinds::Spoken)?;
-                    events.retain(|(_, event)| event.id > seen);
-                    if !events.is_empty() {
-                        missed.push(events);
-                    }
-                }
-                Ok(missed)
-            })
-            .await?;
-        missed.sort_by_key(|events| events.last().map(|(_, event)| event.id));
-        let entries = |events: Vec<(Seq, _)>| events.into_iter().map(|(_, event)| Entry::new(event)).collect();
-        Ok(missed.into_iter().map(entries).collect())
+    ) -> Result<Vec<(Seq, Arc<Entry>)>, StoreError> {
+        let rows =
+            self.read(move |reader| reader.read_forward(room, from.saturating_sub(1), limit, Kinds::Spoken)).await?;
+        Ok(rows.into_iter().filter(|(seq, _)| *seq <= head).map(|(seq, event)| (seq, Entry::new(event))).collect())
     }
 
     /// The account of this name (its comparison form), removed ones too.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use crate::event::{Body, Event, EventId, RoomId, RoomKind, Seq};
 use crate::live::{Bell, Metadata};
 use crate::room::RoomState;
+use crate::store::{Gap, Missed};
 
 /// Entries a tail keeps at most, and at least while memory is short.
 const ENTRIES_MAX: usize = 1024;
@@ -156,6 +157,39 @@ impl Room {
         let mut recent: Vec<Arc<Entry>> = spoken.take(wanted).cloned().collect();
         recent.reverse();
         (recent.len() == wanted || first == 1).then_some(recent)
+    }
+
+    /// What follows from a gap, if the tail reaches far enough down to say.
+    pub fn missed(&self, gap: &Gap) -> Option<Missed> {
+        let tail = self.read_tail();
+        let first = tail.head + 1 - tail.entries.len() as Seq;
+        let most = gap.most.max(gap.least);
+        let mut missed = Missed { from: gap.head + 1, lines: 0, more: 0 };
+        let newest_first = tail.entries.iter().rev().zip((0..=tail.head).rev());
+        for (entry, seq) in newest_first.filter(|(_, seq)| *seq <= gap.head) {
+            let in_gap = seq >= gap.first && entry.event.id > gap.since;
+            if !in_gap && missed.lines >= gap.least {
+                return Some(missed);
+            }
+            if entry.event.kind().is_spoken() {
+                if missed.lines < if in_gap { most } else { gap.least } {
+                    (missed.from, missed.lines) = (seq, missed.lines + 1);
+                } else {
+                    missed.more += 1;
+                }
+            }
+        }
+        (first == 1).then_some(missed)
+    }
+
+    /// At most `limit` lines that people said from place `from` on, up to `head`; if the tail reaches down to there.
+    pub fn spoken(&self, from: Seq, head: Seq, limit: usize) -> Option<Vec<(Seq, Arc<Entry>)>> {
+        let tail = self.read_tail();
+        let first = tail.head + 1 - tail.entries.len() as Seq;
+        let skip = usize::try_from(from.checked_sub(first)?).ok()?;
+        let entries = tail.entries.iter().zip(first..).skip(skip).take_while(|(_, seq)| *seq <= head);
+        let spoken = entries.filter(|(entry, _)| entry.event.kind().is_spoken());
+        Some(spoken.take(limit).map(|(entry, seq)| (seq, entry.clone())).collect())
     }
 
     /// The entry of an event that is in the tail.

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 use crate::encode::{self, View};
 use crate::event::{Body, EventId, Millis, Note, NoteBody, RoomId, RoomKind, Seq, Who};
-use crate::log::{self, Cursor, Entry, Page, Room, Snapshot, StoreError};
+use crate::log::{Cursor, Entry, Page, Room, Snapshot, StoreError};
 use crate::proto::caps::Cap;
 use crate::proto::line::Line;
 use crate::proto::numerics::*;
@@ -21,17 +21,13 @@ pub(super) const OUT_HIGH: usize = 16 * 1024;
 /// Lines told as news when a room is entered, at most: so much does not happen between a command and its answer.
 const NEWS_MAX: usize = 1000;
 
-/// Direct messages of one person that are told at login, at most; whatever `replay_lines` says of rooms, nobody's mail
-/// is thrown away.
-const MISSED_MAX: usize = 200;
-/// And of all people together; the oldest stay in the history.
-const MISSED_IN_ALL: usize = 2000;
-
 /// From where on a room that is entered is told as news.
 #[derive(Clone, Copy)]
 pub(super) enum Since {
     /// All that was committed after this event.
     Event(EventId),
+    /// The same, when the session begins: the client is told what it has missed.
+    Login(EventId),
     /// All after the account became a member.
     Membership,
 }
@@ -197,17 +193,23 @@ impl Session {
         }
     }
 
-    /// Enters one of the rooms that wait, or tells what was missed when that was the last; false if nothing waits.
+    /// Tells a page of what was missed, or enters one of the rooms that wait; direct messages come last. False if nothing
+    /// waits.
     pub(super) async fn enter_next(&mut self) -> Result<bool, StoreError> {
+        if self.tell_missing().await? {
+            return Ok(true);
+        }
         if let Some((room, since)) = self.entering.pop_front() {
             self.enter(room, since).await?;
             self.finish_answer();
             return Ok(true);
         }
         let missed = std::mem::take(&mut self.missed);
-        let told = !missed.is_empty();
-        self.missed_direct(missed).await?;
-        Ok(told)
+        let any = !missed.is_empty();
+        if any {
+            self.will_tell_direct(missed).await?;
+        }
+        Ok(any)
     }
 
     /// Enters a room with this session. A channel: JOIN, topic, names, then the recent lines, and from there the cursor
@@ -223,7 +225,7 @@ impl Session {
         let first = match since {
             Since::Membership if room.kind == RoomKind::Direct => 1,
             Since::Membership => member.joined + 1,
-            Since::Event(event) => match room.after(event) {
+            Since::Event(event) | Since::Login(event) => match room.after(event) {
                 Some(seq) => seq,
                 None => self.ctx.log.readers().place_after(room.id, event).await?,
             },
@@ -234,10 +236,17 @@ impl Session {
             return Ok(());
         }
         self.cursors.insert(room.id, cursor);
-        let news = self.news(&room, first, snapshot.head).await?;
         let marker = self.marker_line(&room).await?;
+        if let Since::Login(before) = since
+            && self.is_told_the_past()
+        {
+            self.tell_room(&snapshot, marker);
+            let joined = member.joined;
+            return self.will_tell(room, &snapshot, joined, before).await;
+        }
+        let news = self.news(&room, first, snapshot.head).await?;
         self.tell_room(&snapshot, marker);
-        if self.wants_replay() {
+        if self.is_told_the_past() && self.settings.replay_lines > 0 {
             let wanted = news.len().max(self.settings.replay_lines);
             let past = self.recent(&room, snapshot.head, wanted).await?;
             self.replay(&snapshot.state.name, &past);
@@ -258,42 +267,14 @@ impl Session {
         rooms.sort_by_key(|room| room.name());
         for room in rooms {
             match room.kind {
-                RoomKind::Direct if !self.person.is_bot() => {
+                RoomKind::Direct if self.is_told_the_past() => {
                     let (cursor, snapshot) = Cursor::attach(room.clone(), &self.mailbox);
                     self.missed.push((room.id, snapshot.head));
                     self.cursors.insert(room.id, cursor);
                 }
-                _ => self.entering.push_back((room, Since::Event(before))),
+                _ => self.entering.push_back((room, Since::Login(before))),
             }
         }
-    }
-
-    /// The direct messages that came while no session of the account was there to be written to.
-    async fn missed_direct(&mut self, rooms: Vec<(RoomId, Seq)>) -> Result<(), StoreError> {
-        if rooms.is_empty() || self.caps().contains(Cap::ChatHistory) {
-            return Ok(());
-        }
-        let (me, seen, most) = (self.person.id, self.past.missed_since, MISSED_MAX);
-        let echo = self.caps().contains(Cap::EchoMessage);
-        let mut missed = self.ctx.log.readers().missed(rooms, seen, most).await?;
-        let mut left = MISSED_IN_ALL;
-        for entries in missed.iter_mut().rev() {
-            let keep = entries.len().min(left);
-            entries.drain(..entries.len() - keep);
-            left -= keep;
-        }
-        for mut entries in missed {
-            entries.retain(|entry| echo || entry.event.actor.as_ref().is_none_or(|who| who.id != me));
-            let peer = entries.iter().find_map(|entry| log::peer_of(&entry.event, me));
-            self.replay(&peer.unwrap_or_else(|| self.person.nick.clone()), &entries);
-        }
-        self.finish_answer();
-        Ok(())
-    }
-
-    /// Whether this client is told the recent lines unasked. A bot would answer them again; who knows CHATHISTORY asks.
-    fn wants_replay(&self) -> bool {
-        self.settings.replay_lines > 0 && !self.person.is_bot() && !self.caps().contains(Cap::ChatHistory)
     }
 
     /// What was said from place `first` to place `head`: between the entering and the snapshot.

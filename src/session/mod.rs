@@ -9,6 +9,7 @@ mod history;
 mod info;
 mod markers;
 mod metadata;
+mod missed;
 mod modes;
 mod people;
 mod powers;
@@ -54,6 +55,7 @@ use crate::room::Actor;
 use commands::Cost;
 use deliver::{OUT_HIGH, Since};
 use metadata::Listening;
+use missed::{Missing, Past};
 use presence::{Place, Presence};
 use reply::{Answer, Mine};
 
@@ -103,6 +105,7 @@ pub struct Info {
 pub struct Settings {
     pub motd: String,
     pub replay_lines: usize,
+    pub missed_lines: usize,
     pub page_lines: usize,
     pub rooms_per_account: usize,
     pub messages_per_second: u32,
@@ -175,36 +178,6 @@ struct Deferred {
     until: Option<Instant>,
 }
 
-/// What the session's device knows of what was said before.
-#[derive(Clone, Copy)]
-struct Past {
-    /// Everything up to this event was written to it; 0: nothing yet.
-    seen: EventId,
-    /// From after this event on it has missed what was said: of a device that was never here, what no other one of the
-    /// account has been shown.
-    missed_since: EventId,
-}
-
-impl Past {
-    async fn of(ctx: &Context, person: &Person, device: &str) -> Result<Past, Arc<str>> {
-        let known = person.seen_by(device);
-        if device.is_empty() && known > EventId(0) {
-            return Ok(Past { seen: known, missed_since: known });
-        }
-        let devices = ctx.log.readers().devices(person.id).await.map_err(|error| {
-            tracing::error!(%error, "devices cannot be read");
-            Arc::from("The server cannot read its data; please come back in a moment")
-        })?;
-        let stored = devices.iter().find(|row| &*row.name == device).map_or(EventId(0), |row| row.seen);
-        let seen = stored.max(known);
-        if seen > EventId(0) {
-            return Ok(Past { seen, missed_since: seen });
-        }
-        let newest = devices.iter().map(|row| row.seen).max().unwrap_or_default();
-        Ok(Past { seen, missed_since: newest.max(person.seen_by_any()) })
-    }
-}
-
 /// A logged-in client.
 pub struct Session {
     ctx: Arc<Context>,
@@ -221,6 +194,8 @@ pub struct Session {
     rooms_changed: bool,
     /// Rooms that wait to be entered, while there is room for what they say.
     entering: VecDeque<(Arc<Room>, Since)>,
+    /// Missed lines that are being told.
+    missing: VecDeque<Missing>,
     /// Rooms of direct messages whose missed lines are told after that, up to these places.
     missed: Vec<(RoomId, Seq)>,
     /// A page of history that is being told.
@@ -319,6 +294,7 @@ impl Session {
             grown: Vec::new(),
             rooms_changed: false,
             entering: VecDeque::new(),
+            missing: VecDeque::new(),
             missed: Vec::new(),
             telling: None,
             out: BytesMut::new(),
@@ -468,6 +444,7 @@ impl Session {
         self.ending.is_none()
             && self.fence.is_none()
             && self.entering.is_empty()
+            && self.missing.is_empty()
             && self.missed.is_empty()
             && self.telling.is_none()
             && !self.is_syncing()

@@ -64,6 +64,7 @@ impl Bench {
         let settings = Settings {
             motd: String::new(),
             replay_lines,
+            missed_lines: 500,
             page_lines: 1000,
             rooms_per_account: 100,
             messages_per_second: 1_000_000,

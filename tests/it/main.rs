@@ -15,6 +15,7 @@ mod join_in_flow;
 mod layers;
 mod limits;
 mod metadata;
+mod old_clients;
 mod oper;
 mod operator;
 mod people;

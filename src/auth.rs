@@ -11,6 +11,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use precis_core::profile::PrecisFastInvocation;
 use precis_profiles::OpaqueString;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
@@ -110,6 +111,37 @@ pub fn generate_password() -> Result<Secret, AuthError> {
     let mut random = Zeroizing::new([0u8; GENERATED_CHARS]);
     getrandom::fill(random.as_mut_slice()).map_err(|_| AuthError::Random)?;
     Ok(Secret::new(random.iter().map(|byte| ALPHABET[usize::from(byte % 32)] as char).collect()))
+}
+
+/// A code that lets a newcomer make an account: as hard to guess as a generated password, so a fast hash is enough to
+/// keep it by.
+pub struct Invitation(Secret);
+
+impl Invitation {
+    pub fn make() -> Result<Invitation, AuthError> {
+        Ok(Invitation(generate_password()?))
+    }
+
+    /// To be shown once.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
+    pub fn hash(&self) -> String {
+        invitation_hash(&self.0)
+    }
+}
+
+/// What a code is kept by and found by: SHA-256 in lower-case hex. Letter case, blanks and hyphens do not matter.
+pub fn invitation_hash(code: &Secret) -> String {
+    let plain: Zeroizing<String> = code
+        .expose()
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '-'))
+        .map(|c| c.to_ascii_lowercase())
+        .collect::<String>()
+        .into();
+    Sha256::digest(plain.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What went wrong on our side; a wrong password is not among them.
@@ -324,6 +356,16 @@ mod tests {
 
     fn password(text: &str) -> Password {
         Password::entered(&secret(text)).unwrap()
+    }
+
+    #[test]
+    fn a_code_is_the_same_however_it_is_written() {
+        let made = Invitation::make().unwrap();
+        let code = made.expose();
+        let written = format!(" {}-{} ", code[..5].to_uppercase(), &code[5..]);
+        assert_eq!(invitation_hash(&secret(&written)), made.hash());
+        assert_eq!(made.hash().len(), 64);
+        assert_ne!(invitation_hash(&secret(&code[1..])), made.hash());
     }
 
     #[test]

@@ -57,6 +57,14 @@ pub struct Tls {
     pub handshake_timeout: Duration,
 }
 
+/// Who may make an account for themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    Closed,
+    Invite,
+    Open,
+}
+
 /// Who may make a room by joining it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Creation {
@@ -90,6 +98,8 @@ pub struct Limits {
     pub connections_per_ip: usize,
     /// Failed attempts from one address; an account bears five times as many.
     pub logins_per_minute: u32,
+    /// Accounts that newcomers may ask for from one address.
+    pub registrations_per_hour: u32,
     pub registration_timeout: Duration,
     pub ping_interval: Duration,
     pub ping_timeout: Duration,
@@ -106,6 +116,7 @@ pub struct Auth {
     pub argon2_parallelism: u32,
     /// At least 1: "automatic" has been resolved.
     pub concurrent_hashes: usize,
+    pub registration: Registration,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -200,6 +211,7 @@ impl Default for Limits {
             message_burst: 30,
             connections_per_ip: 100,
             logins_per_minute: 20,
+            registrations_per_hour: 10,
             registration_timeout: Duration::from_secs(60),
             ping_interval: Duration::from_secs(90),
             ping_timeout: Duration::from_secs(60),
@@ -217,6 +229,7 @@ impl Default for Auth {
             argon2_iterations: 2,
             argon2_parallelism: 1,
             concurrent_hashes: half_the_cores(),
+            registration: Registration::Closed,
         }
     }
 }

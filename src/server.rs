@@ -19,17 +19,17 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{HashSettings, Hasher, Logins};
 use crate::clock;
-use crate::config::{Config, Creation};
+use crate::config::{Config, Creation, Registration};
 use crate::event::Millis;
 use crate::log::{self, Intent, Log, Order, OrderResult};
 use crate::logging::Logging;
 use crate::metrics::{self, Sources};
 use crate::net::conn::Conn;
-use crate::net::limits::{ConnectionLimiter, LoginThrottle};
+use crate::net::limits::{ConnectionLimiter, LoginThrottle, PlaceThrottle};
 use crate::net::listener;
 use crate::net::tls::{self, ServerTls, TlsError, Watch};
 use crate::proto::names::RoomName;
-use crate::session::{self, Context, Info, Peer, Settings};
+use crate::session::{self, Context, Info, Newcomers, Peer, Settings};
 use crate::store::{Lock, StoreError};
 
 /// How often the table of orders is looked at.
@@ -70,7 +70,7 @@ pub async fn run(
     let ctx = Context::new(
         log.clone(),
         Logins::new(hasher, config.auth.concurrent_hashes),
-        throttle(&config),
+        (throttle(&config), PlaceThrottle::per_hour(config.limits.registrations_per_hour)),
         settings(&config),
         Info { name: config.server.name.clone(), network: config.server.network.clone(), started: clock::now() },
         clock::now,
@@ -311,6 +311,7 @@ async fn reload(server: &Server, old: &Config, file: Option<&Path>, logging: &Lo
     server.limiter.set(per_address(&new), new.server.max_connections);
     let (address, account) = failed_logins(&new);
     server.ctx.throttle.set(address, account);
+    server.ctx.newcomers.set_per_hour(new.limits.registrations_per_hour);
     server.ctx.settings.store(Arc::new(settings(&new)));
     match hasher(&new).await {
         Ok(hasher) => {
@@ -409,5 +410,10 @@ fn settings(config: &Config) -> Settings {
         ping_timeout: limits.ping_timeout,
         write_deadline: limits.write_deadline,
         presence_grace: config.server.presence_grace,
+        newcomers: match config.auth.registration {
+            Registration::Closed => Newcomers::Closed,
+            Registration::Invite => Newcomers::Invite,
+            Registration::Open => Newcomers::Open,
+        },
     }
 }

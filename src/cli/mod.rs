@@ -7,6 +7,7 @@ mod cert;
 mod completions;
 mod config;
 mod history;
+mod invite;
 mod password;
 mod quickstart;
 mod room;
@@ -46,6 +47,9 @@ enum Command {
     /// Accounts: add, list, show, new password, disable, enable, remove
     #[command(subcommand)]
     User(user::Command),
+    /// Codes with which newcomers make accounts for themselves: new, list, remove
+    #[command(subcommand)]
+    Invite(invite::Command),
     /// Rooms: list, show, create, remove
     #[command(subcommand)]
     Room(room::Command),
@@ -83,6 +87,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve => serve::run(&setup),
         Command::Quickstart(args) => quickstart::run(&setup, args),
         Command::User(command) => user::run(&setup, command),
+        Command::Invite(command) => invite::run(&setup, command),
         Command::Room(command) => room::run(&setup, command),
         Command::History(args) => history::run(&setup, args),
         Command::Cert(command) => cert::run(&setup, command),
@@ -205,6 +210,9 @@ mod tests {
             "user cert add a c.pem --name laptop",
             "user cert list a --json",
             "user cert remove a c.pem",
+            "invite new --uses 3 --expires 2days --json",
+            "invite list --json",
+            "invite remove 0123abcd",
             "room list --json",
             "room create #a --topic t",
             "room show #a",

@@ -109,6 +109,12 @@ fn limits(source: &mut Source, defaults: Limits) -> Limits {
         message_burst: source.get(T, "message_burst", defaults.message_burst, within(1..=10_000_000)),
         connections_per_ip: source.get(T, "connections_per_ip", defaults.connections_per_ip, within(1..=1_000_000)),
         logins_per_minute: source.get(T, "logins_per_minute", defaults.logins_per_minute, within(1..=10_000_000)),
+        registrations_per_hour: source.get(
+            T,
+            "registrations_per_hour",
+            defaults.registrations_per_hour,
+            within(1..=1_000_000),
+        ),
         registration_timeout: span(source, T, "registration_timeout", defaults.registration_timeout),
         ping_interval: span(source, T, "ping_interval", defaults.ping_interval),
         ping_timeout: span(source, T, "ping_timeout", defaults.ping_timeout),
@@ -134,6 +140,7 @@ fn auth(source: &mut Source, defaults: Auth) -> Auth {
         argon2_iterations: iterations,
         argon2_parallelism: parallelism,
         concurrent_hashes: concurrent,
+        registration: source.get(T, "registration", defaults.registration, |_| Ok(())),
     }
 }
 

@@ -94,7 +94,7 @@ fn values_of_every_type() {
     let config = read(
         "[server]\nlisten = [\"127.0.0.1:0\", \"[::1]:0\"]\npresence_grace = \"0s\"\n[history]\nretention = \"90days\"\n\
          tail_memory = \"1GiB\"\n[limits]\nwrite_deadline = \"1h 30m\"\nmessages_per_second = 1_000_000\n\
-         [rooms]\nauto_join = []\ncreation = \"admins\"\n[metrics]\nlisten = \"[::1]:9697\"\n[auth]\nconcurrent_hashes = 3\n\
+         [rooms]\nauto_join = []\ncreation = \"admins\"\n[metrics]\nlisten = \"[::1]:9697\"\n[auth]\nconcurrent_hashes = 3\nregistration = \"invite\"\n\
          [log]\nformat = \"json\"\n",
     )
     .unwrap();
@@ -107,6 +107,7 @@ fn values_of_every_type() {
     assert_eq!(config.rooms, Rooms { auto_join: vec![], creation: Creation::Admins });
     assert_eq!(config.metrics.listen, Some("[::1]:9697".parse().unwrap()));
     assert_eq!(config.auth.concurrent_hashes, 3);
+    assert_eq!(config.auth.registration, Registration::Invite);
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(read("server.name = \"chat.test\"").unwrap().server.name, "chat.test", "dotted keys");
 }
@@ -131,6 +132,8 @@ fn values_that_are_not_fit() {
         "rooms.auto_join = [\"lobby\"]",
         "rooms.auto_join = [\"#a b\"]",
         "rooms.creation = \"nobody\"",
+        "auth.registration = \"yes\"",
+        "limits.registrations_per_hour = 0",
         "history.retention = \"never\"",
         "history.retention = \"1s\"",
         "history.tail_memory = \"64\"",

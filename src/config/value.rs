@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::{Creation, LogFormat};
+use super::{Creation, LogFormat, Registration};
 
 /// A value as found: the environment knows only text, so a text stands for any type there.
 #[derive(Clone, Copy)]
@@ -160,6 +160,12 @@ impl Setting for Listen {
 impl Setting for Creation {
     fn read(raw: Raw) -> Result<Self, String> {
         one_of(raw, &[("everyone", Creation::Everyone), ("admins", Creation::Admins)])
+    }
+}
+
+impl Setting for Registration {
+    fn read(raw: Raw) -> Result<Self, String> {
+        one_of(raw, &[("closed", Registration::Closed), ("invite", Registration::Invite), ("open", Registration::Open)])
     }
 }
 

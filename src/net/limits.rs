@@ -117,6 +117,10 @@ impl Rate {
         Rate { interval, ahead: interval.saturating_mul(burst.saturating_sub(1)) }
     }
 
+    pub fn per_hour(per_hour: u32) -> Rate {
+        Rate::per_second(f64::from(per_hour) / 3600.0, per_hour)
+    }
+
     pub fn per_minute(per_minute: u32) -> Rate {
         Rate::per_second(f64::from(per_minute) / 60.0, per_minute)
     }
@@ -240,6 +244,39 @@ impl LoginThrottle {
         let mut attempts = lock(&self.0);
         give_back(&mut attempts.places, attempt.place);
         give_back(&mut attempts.accounts, attempt.account);
+    }
+}
+
+/// Slows down what costs the server much and may be asked by anybody, by address. Bounded and kept like a table of
+/// [`LoginThrottle`].
+#[derive(Debug)]
+pub struct PlaceThrottle(Mutex<Places>);
+
+#[derive(Debug)]
+struct Places {
+    rate: Rate,
+    places: HashMap<Place, TokenBucket>,
+    cleaned: Option<Instant>,
+}
+
+impl PlaceThrottle {
+    pub fn per_hour(count: u32) -> PlaceThrottle {
+        PlaceThrottle(Mutex::new(Places { rate: Rate::per_hour(count), places: HashMap::new(), cleaned: None }))
+    }
+
+    pub fn set_per_hour(&self, count: u32) {
+        lock(&self.0).rate = Rate::per_hour(count);
+    }
+
+    /// Refused: how long to wait before the next try.
+    pub fn take(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
+        let mut places = lock(&self.0);
+        let Places { rate, places, cleaned } = &mut *places;
+        if cleaned.is_none_or(|at| now.saturating_duration_since(at) >= Duration::from_secs(60)) {
+            *cleaned = Some(now);
+            places.retain(|_, bucket| !bucket.is_full(now));
+        }
+        take(places, Place::of(address), *rate, now)
     }
 }
 

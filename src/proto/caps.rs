@@ -61,7 +61,7 @@ table! {
     ExtendedMonitor   ["extended-monitor", "draft/extended-monitor"],      "",       false;
     ExtendedIsupport  ["draft/extended-isupport"],                         "",       false;
     PreAway           ["draft/pre-away"],                                  "",       false;
-    AccountRegistration ["draft/account-registration"],                    "",       false;
+    AccountRegistration ["draft/account-registration"],      "before-connect",       true;
     Metadata2         ["draft/metadata-2"],                                "max-subs=64,max-keys=32,max-value-bytes=300", true;
     Metadata3         ["draft/metadata-3"],  "max-subs=64,max-keys=32,max-key-bytes=64,max-value-bytes=300", true;
 }

@@ -46,7 +46,7 @@ use crate::live::{Certificate, Grant, Mailbox, Person};
 use crate::log::{Cursor, Intent, Log, Proof, Reply, Room, StoreError};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
-use crate::net::limits::{LoginThrottle, Rate, TokenBucket};
+use crate::net::limits::{LoginThrottle, PlaceThrottle, Rate, TokenBucket};
 use crate::proto::caps::{CapSet, Negotiation};
 use crate::proto::device::DeviceName;
 use crate::proto::line::{Line, Message};
@@ -73,6 +73,8 @@ pub struct Context {
     pub log: Log,
     pub logins: ArcSwap<Logins>,
     pub throttle: LoginThrottle,
+    /// Accounts asked for by newcomers.
+    pub newcomers: PlaceThrottle,
     pub settings: ArcSwap<Settings>,
     pub info: Arc<Info>,
     pub clock: Clock,
@@ -116,13 +118,24 @@ pub struct Settings {
     pub ping_timeout: Duration,
     pub write_deadline: Duration,
     pub presence_grace: Duration,
+    pub newcomers: Newcomers,
+}
+
+/// Who may make an account for themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Newcomers {
+    /// Nobody.
+    Closed,
+    /// Whoever has the code of an invitation.
+    Invite,
+    Open,
 }
 
 impl Context {
     pub fn new(
         log: Log,
         logins: Logins,
-        throttle: LoginThrottle,
+        (throttle, newcomers): (LoginThrottle, PlaceThrottle),
         settings: Settings,
         info: Info,
         clock: Clock,
@@ -132,6 +145,7 @@ impl Context {
             log,
             logins: ArcSwap::from_pointee(logins),
             throttle,
+            newcomers,
             settings: ArcSwap::from_pointee(settings),
             info: Arc::new(info),
             clock,

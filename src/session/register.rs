@@ -1,6 +1,7 @@
 //! From the first line to the login: CAP, SASL, PASS, NICK, USER. Nothing else works here, everybody is told so, and
 //! it may not take longer than the configuration allows; waiting for the password to be checked does not count.
 
+mod newcomer;
 mod sasl;
 
 use std::sync::Arc;
@@ -20,8 +21,9 @@ use crate::proto::numerics::*;
 
 use super::people::REALNAME_MAX;
 use super::rooms::clean;
-use super::{Context, Peer, Session};
+use super::{Context, Newcomers, Peer, Session};
 
+use newcomer::Pending;
 use sasl::Exchange;
 pub(super) use sasl::check;
 
@@ -42,6 +44,8 @@ struct Registration<'a> {
     pass: Option<Secret>,
     sasl: Option<Exchange>,
     account: Option<Login>,
+    /// An account that waits for the code of its invitation.
+    pending: Option<Pending>,
     /// The device it logged in as, if it named one.
     device: DeviceName,
     failures: usize,
@@ -68,7 +72,10 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
     ctx: &Arc<Context>,
     peer: &Peer,
 ) -> Result<Session, String> {
-    let offer = Offer { external: peer.certificate.is_some(), registration: false };
+    let offer = Offer {
+        external: peer.certificate.is_some(),
+        registration: ctx.settings.load().newcomers != Newcomers::Closed,
+    };
     let mut registration = Registration {
         ctx,
         peer: peer.clone(),
@@ -79,6 +86,7 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
         pass: None,
         sasl: None,
         account: None,
+        pending: None,
         device: DeviceName::default(),
         failures: 0,
         out: Vec::new(),
@@ -96,6 +104,7 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
                 Frame::NotUtf8(line) => registration.not_utf8(line),
             };
             deadline += began.elapsed();
+            deadline = registration.pending.as_ref().map_or(deadline, |pending| deadline.max(pending.until));
             registration.say_all(conn);
             if let Next::End(reason) = next {
                 return Err(reason);
@@ -167,6 +176,10 @@ impl Registration<'_> {
             }
             "AUTHENTICATE" if few(1) => self.reply(ERR_NEEDMOREPARAMS, &["AUTHENTICATE"], "Not enough parameters"),
             "AUTHENTICATE" => self.authenticate(message.params[0]).await,
+            "REGISTER" if few(3) => self.reply(ERR_NEEDMOREPARAMS, &["REGISTER"], "Not enough parameters"),
+            "REGISTER" => self.register(&message).await,
+            "VERIFY" if few(2) => self.reply(ERR_NEEDMOREPARAMS, &["VERIFY"], "Not enough parameters"),
+            "VERIFY" => self.verify(&message).await,
             "PING" => {
                 let token = message.params.first().copied().unwrap_or_default();
                 let host = &self.ctx.info.name;
@@ -236,7 +249,7 @@ impl Registration<'_> {
     }
 
     fn is_complete(&self) -> bool {
-        !self.negotiating && self.nick.is_some() && self.realname.is_some()
+        !self.negotiating && self.nick.is_some() && self.realname.is_some() && !self.is_pending()
     }
 
     async fn log_in(&mut self) -> Result<Session, String> {

@@ -10,13 +10,13 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Info, Peer, Settings, serve};
+use super::{Context, Info, Newcomers, Peer, Settings, serve};
 use crate::auth::{HashSettings, Hasher, Logins, Password, Secret};
 use crate::clock;
 use crate::event::EventId;
 use crate::log::{self, Intent, Log, Order, Reply, Running};
 use crate::net::conn::Conn;
-use crate::net::limits::LoginThrottle;
+use crate::net::limits::{LoginThrottle, PlaceThrottle};
 use crate::room::{Actor, Wish};
 use crate::store::Writer;
 
@@ -75,11 +75,12 @@ impl Bench {
             ping_timeout: PLENTY,
             write_deadline: PLENTY,
             presence_grace: Duration::ZERO,
+            newcomers: Newcomers::Closed,
         };
         let ctx = Context::new(
             log,
             Logins::new(Arc::new(Hasher::new(quick).unwrap()), 2),
-            LoginThrottle::new(1000, 1000),
+            (LoginThrottle::new(1000, 1000), PlaceThrottle::per_hour(10)),
             settings,
             Info { name: HOST.to_owned(), network: "Test".to_owned(), started: clock::now() },
             clock::now,

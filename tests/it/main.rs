@@ -1,5 +1,6 @@
 //! Tests of the whole: the real programs, spoken to from outside. One module a noun; each says what belongs there.
 
+mod account_registration;
 mod admin;
 mod bad_input;
 mod chat_client;

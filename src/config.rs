@@ -29,6 +29,7 @@ pub struct Config {
     pub tls: Tls,
     pub rooms: Rooms,
     pub history: History,
+    pub messages: Messages,
     pub limits: Limits,
     pub auth: Auth,
     pub metrics: Metrics,
@@ -89,6 +90,14 @@ pub struct History {
     pub retention: Option<Duration>,
     /// Bytes that the newest entries of all rooms may take in memory.
     pub tail_memory: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Messages {
+    /// The words of `CLIENTTAGDENY`.
+    pub client_tag_deny: Vec<String>,
+    /// `None`: for ever.
+    pub redaction_window: Option<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

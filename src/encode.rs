@@ -2,8 +2,9 @@
 //! happened years ago; a live line is made once for each set of capabilities and shared by all who have that set.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
-use crate::event::{Body, Event, Kind, Millis, Note, NoteBody, Speech};
+use crate::event::{Body, Event, Kind, Millis, Note, NoteBody, Speech, Who, pieces};
 use crate::proto::caps::{Cap, CapSet};
 use crate::proto::line::{BODY_MAX, Line};
 
@@ -14,12 +15,25 @@ pub enum View {
     History,
 }
 
-/// The capabilities that change how an event is printed; their order is that of the bits of [`slot`].
-const RELEVANT: [Cap; 4] = [Cap::ServerTime, Cap::MessageTags, Cap::AccountTag, Cap::ExtendedJoin];
+/// The capabilities that change how any event is printed; their order is that of the bits of [`slot`]. The bit after
+/// them is for what matters to this event alone.
+const RELEVANT: [Cap; 3] = [Cap::ServerTime, Cap::MessageTags, Cap::AccountTag];
 
 /// Which of the shared encodings a client with these capabilities reads; below [`crate::log::ENCODINGS`].
-pub fn slot(caps: CapSet) -> usize {
-    RELEVANT.iter().enumerate().map(|(bit, cap)| usize::from(caps.contains(*cap)) << bit).sum()
+pub fn slot(event: &Event, caps: CapSet) -> usize {
+    let own = match &event.body {
+        Body::Join { .. } => caps.contains(Cap::ExtendedJoin),
+        Body::Redacted { .. } => caps.contains(Cap::MessageRedaction),
+        _ => is_batch(event, caps),
+    };
+    let shared: usize = RELEVANT.iter().enumerate().map(|(bit, cap)| usize::from(caps.contains(*cap)) << bit).sum();
+    shared | usize::from(own) << RELEVANT.len()
+}
+
+/// Whether the event is told as a batch of its own: a long message, to those who know such. To the others it is told
+/// line by line.
+pub fn is_batch(event: &Event, caps: CapSet) -> bool {
+    caps.contains(Cap::Multiline) && caps.contains(Cap::Batch) && event.is_long()
 }
 
 /// Whether a client with these capabilities is shown events of this kind.
@@ -29,7 +43,11 @@ pub fn shows(kind: Kind, caps: CapSet, view: View) -> bool {
         (_, View::History) if !caps.contains(Cap::EventPlayback) => false,
         (Kind::Tagmsg, _) => caps.contains(Cap::MessageTags),
         (Kind::Invite, _) => caps.contains(Cap::InviteNotify),
-        (Kind::Redacted | Kind::Created | Kind::Reset, _) => false,
+        // Live, everybody is told; in a history that does not have the message there is nothing to explain.
+        (Kind::Redacted, View::History) => caps.contains(Cap::MessageRedaction),
+        // To the others the session tells that they left one room and came into another.
+        (Kind::Renamed, _) => caps.contains(Cap::ChannelRename),
+        (Kind::Created | Kind::Reset, _) => false,
         _ => true,
     }
 }
@@ -44,15 +62,61 @@ pub fn said_len(nick: &str, host: &str, command: &str, target: &str, text: &str)
     ":!@   :\r\n".len() + 2 * nick.len() + host.len() + command.len() + target.len() + text.len()
 }
 
-/// The line of an event with CR LF, for clients with these capabilities. Ask [`shows`] first.
+/// The line of an event with CR LF, for clients with these capabilities; a message of several lines has several, or is
+/// a batch ([`is_batch`]). Ask [`shows`] first, and whether it was taken back.
 pub fn event(event: &Event, room: &str, host: &str, caps: CapSet) -> Vec<u8> {
-    finish(event_line(event, room, host, caps))
+    match event.is_long() {
+        false => finish(event_line(event, room, host, caps)),
+        true if is_batch(event, caps) => batch(event, room, host, caps),
+        true => line_by_line(event, room, host, caps),
+    }
+}
+
+/// `draft/multiline`: the lines as they were sent. The reference comes from the message's id, so that all can share it.
+fn batch(event: &Event, room: &str, host: &str, caps: CapSet) -> Vec<u8> {
+    let Body::Said { speech, to, text, cuts, .. } = &event.body else { return Vec::new() };
+    let target = to.as_ref().map_or(room, |who| &who.nick);
+    let reference = format!("m{}", event.id.msgid());
+    let from = event.actor.as_ref().map_or_else(|| host.to_owned(), |who| source(&who.nick, host));
+    let start = tags_of(event, caps).source(&from).command("BATCH");
+    let mut bytes = finish(start.param(&format!("+{reference}")).param("draft/multiline").param(target));
+    for (text, joined) in pieces(text, cuts) {
+        let mut line = Line::new().tag("batch", &reference);
+        if joined {
+            line = line.tag("draft/multiline-concat", "");
+        }
+        bytes.extend(finish(line.source(&from).command(word(*speech)).param(target).last(text)));
+    }
+    bytes.extend(finish(Line::new().source(host).command("BATCH").param(&format!("-{reference}"))));
+    bytes
+}
+
+/// A long message for those who know only lines: as it was sent, without the blank ones. The id stands on the first
+/// alone, so that one message has it once.
+fn line_by_line(event: &Event, room: &str, host: &str, caps: CapSet) -> Vec<u8> {
+    let Body::Said { speech, to, text, cuts, .. } = &event.body else { return Vec::new() };
+    let target = to.as_ref().map_or(room, |who| &who.nick);
+    let from = event.actor.as_ref().map_or_else(|| host.to_owned(), |who| source(&who.nick, host));
+    let first = tags_of(event, caps);
+    let further = tags_without(event, caps);
+    let mut bytes = Vec::new();
+    for (text, _) in pieces(text, cuts).filter(|(text, _)| !text.is_empty()) {
+        let line = if bytes.is_empty() { first.clone() } else { further.clone() };
+        bytes.extend(finish(line.source(&from).command(word(*speech)).param(target).last(text)));
+    }
+    bytes
 }
 
 /// An event of the past for a client that cannot be told its time by a tag: the time stands in front of the text.
 /// What no longer fits into one line goes on in a second one.
 pub fn dated(event: &Event, room: &str, host: &str, caps: CapSet) -> Vec<u8> {
-    let Body::Said { speech, to, text, tags } = &event.body else { return self::event(event, room, host, caps) };
+    let Body::Said { speech, to, text, tags, cuts } = &event.body else { return self::event(event, room, host, caps) };
+    if event.is_long() {
+        let lines = pieces(text, cuts).filter(|(text, _)| !text.is_empty());
+        return lines
+            .flat_map(|(text, _)| dated(&with_text(event, *speech, to, text, tags), room, host, caps))
+            .collect();
+    }
     let time = stamp(event.time);
     let text = match text.strip_prefix("\x01ACTION ").map(|act| act.trim_end_matches('\x01')) {
         Some(act) => {
@@ -66,9 +130,7 @@ pub fn dated(event: &Event, room: &str, host: &str, caps: CapSet) -> Vec<u8> {
     let (first, rest) = split(&text, room_left);
     let mut bytes = Vec::new();
     for part in [first, rest].into_iter().filter(|part| !part.is_empty()) {
-        let body = Body::Said { speech: *speech, to: to.clone(), text: part.into(), tags: tags.clone() };
-        let part = Event { body, ..event.clone() };
-        bytes.extend(self::event(&part, room, host, caps));
+        bytes.extend(self::event(&with_text(event, *speech, to, part, tags), room, host, caps));
     }
     bytes
 }
@@ -166,12 +228,27 @@ fn said_text(event: &Event) -> &str {
     }
 }
 
-fn event_line(event: &Event, room: &str, host: &str, caps: CapSet) -> Line {
+fn with_text(event: &Event, speech: Speech, to: &Option<Who>, text: &str, tags: &Arc<str>) -> Event {
+    let body = Body::Said { speech, to: to.clone(), text: text.into(), tags: tags.clone(), cuts: Arc::default() };
+    Event { body, id: event.id, time: event.time, actor: event.actor.clone() }
+}
+
+/// The tags of an event.
+fn tags_of(event: &Event, caps: CapSet) -> Line {
+    tags(event, caps, caps.contains(Cap::MessageTags))
+}
+
+/// The same without its id.
+fn tags_without(event: &Event, caps: CapSet) -> Line {
+    tags(event, caps, false)
+}
+
+fn tags(event: &Event, caps: CapSet, id: bool) -> Line {
     let mut line = Line::new();
     if caps.contains(Cap::ServerTime) {
         line = line.tag("time", &iso(event.time));
     }
-    if caps.contains(Cap::MessageTags) {
+    if id {
         line = line.tag("msgid", &event.id.msgid().to_string());
     }
     if let (true, Some(who)) = (caps.contains(Cap::AccountTag), &event.actor) {
@@ -180,18 +257,47 @@ fn event_line(event: &Event, room: &str, host: &str, caps: CapSet) -> Line {
     if let (true, Body::Said { tags, .. }) = (caps.contains(Cap::MessageTags), &event.body) {
         line = line.raw_tags(tags);
     }
-    line = match &event.actor {
+    line
+}
+
+fn word(speech: Speech) -> &'static str {
+    match speech {
+        Speech::Privmsg => "PRIVMSG",
+        Speech::Notice => "NOTICE",
+        Speech::Tagmsg => "TAGMSG",
+    }
+}
+
+/// That a message was taken back, as those are told who do not know REDACT. In a channel the server says it; between
+/// two the line has to come from the one to appear beside what it speaks of.
+fn taken_back(event: &Event, room: &str, host: &str, of: Option<&Who>, reason: &str, line: Line) -> Line {
+    let nick = event.actor.as_ref().map_or(host, |who| &*who.nick);
+    let between_two = !room.starts_with('#');
+    let whose = match of {
+        Some(of) if !between_two && event.actor.as_ref() != Some(of) => format!("a message of {}", of.nick),
+        _ => "a message".to_owned(),
+    };
+    let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    let line = if between_two { line.source(&source(nick, host)) } else { line.source(host) };
+    let target = of.filter(|_| between_two).map_or(room, |of| &*of.nick);
+    line.command("NOTICE").param(target).last(&format!("{nick} took back {whose}{because}"))
+}
+
+fn event_line(event: &Event, room: &str, host: &str, caps: CapSet) -> Line {
+    let line = tags_of(event, caps);
+    if let Body::Redacted { of, reason, .. } = &event.body
+        && !caps.contains(Cap::MessageRedaction)
+    {
+        return taken_back(event, room, host, of.as_ref(), reason, line);
+    }
+    let line = match &event.actor {
         Some(who) => line.source(&source(&who.nick, host)),
         None => line.source(host),
     };
     match &event.body {
         Body::Said { speech, to, text, .. } => {
-            let target = to.as_ref().map_or(room, |who| &who.nick);
-            match speech {
-                Speech::Privmsg => line.command("PRIVMSG").param(target).last(text),
-                Speech::Notice => line.command("NOTICE").param(target).last(text),
-                Speech::Tagmsg => line.command("TAGMSG").param(target),
-            }
+            let line = line.command(word(*speech)).param(to.as_ref().map_or(room, |who| &who.nick));
+            if *speech == Speech::Tagmsg { line } else { line.last(text) }
         }
         Body::Join { realname } => {
             let line = line.command("JOIN").param(room);
@@ -208,8 +314,13 @@ fn event_line(event: &Event, room: &str, host: &str, caps: CapSet) -> Line {
             changes.split(' ').fold(line.command("MODE").param(room), |line, word| line.param(word))
         }
         Body::Invite { target } => line.command("INVITE").param(&target.nick).param(room),
+        Body::Redacted { target, of, reason } => {
+            let place = of.as_ref().filter(|_| !room.starts_with('#')).map_or(room, |of| &of.nick);
+            optional(line.command("REDACT").param(place).param(&target.msgid().to_string()), reason)
+        }
+        Body::Renamed { old, new, reason } => line.command("RENAME").param(old).param(new).last(reason),
         // Never shown as lines of their own (see `shows`).
-        Body::Redacted { .. } | Body::Created { .. } | Body::Reset => line.command("NOTE").param(room),
+        Body::Created { .. } | Body::Reset => line.command("NOTE").param(room),
     }
 }
 
@@ -258,7 +369,7 @@ mod tests {
     }
 
     fn said(speech: Speech, to: Option<&str>, text: &str, tags: &str) -> Event {
-        of(Body::Said { speech, to: to.map(who), text: text.into(), tags: tags.into() })
+        of(Body::Said { speech, to: to.map(who), text: text.into(), tags: tags.into(), cuts: Default::default() })
     }
 
     fn line(event: &Event, caps: &[Cap]) -> String {
@@ -280,6 +391,7 @@ mod tests {
             (of(Body::Topic { text: "".into() }), "TOPIC #room :"),
             (of(Body::Mode { changes: "+o-k bela *".into() }), "MODE #room +o-k bela *"),
             (of(Body::Invite { target: who("bela") }), "INVITE bela #room"),
+            (of(Body::Renamed { old: "#room".into(), new: "#hall".into(), reason: "".into() }), "RENAME #room #hall :"),
         ];
         for (event, expected) in cases {
             assert_eq!(line(&event, &[]), format!(":anna!anna@chat.example {expected}"));
@@ -303,31 +415,90 @@ mod tests {
 
     #[test]
     fn each_set_that_matters_has_its_slot() {
-        let mut slots: Vec<usize> = (0..16usize)
-            .map(|bits| {
+        let long = said(Speech::Privmsg, None, "one\ntwo", "");
+        let redacted = of(Body::Redacted { target: EventId(1), of: None, reason: "".into() });
+        let join = of(Body::Join { realname: "x".into() });
+        for (event, own) in [
+            (long, Some(Cap::Multiline)),
+            (redacted, Some(Cap::MessageRedaction)),
+            (join, Some(Cap::ExtendedJoin)),
+            (said(Speech::Notice, None, "one", ""), None),
+        ] {
+            let slots = (0..16usize).map(|bits| {
                 let mut caps = CapSet::of(&[Cap::Batch]);
-                RELEVANT
-                    .iter()
-                    .enumerate()
-                    .filter(|(at, _)| bits >> at & 1 == 1)
-                    .for_each(|(_, cap)| caps.insert(*cap));
-                slot(caps)
-            })
-            .collect();
-        slots.sort_unstable();
-        assert_eq!(slots, (0..16).collect::<Vec<_>>());
+                let relevant = RELEVANT.into_iter().chain(own).enumerate();
+                relevant.filter(|(at, _)| bits >> at & 1 == 1).for_each(|(_, cap)| caps.insert(cap));
+                slot(&event, caps)
+            });
+            let slots: std::collections::BTreeSet<usize> = slots.collect();
+            assert!(slots.iter().all(|slot| *slot < 16));
+            assert_eq!(slots.len(), if own.is_some() { 16 } else { 8 });
+        }
+        let all = CapSet::of(&[Cap::Multiline]);
+        assert_eq!(slot(&said(Speech::Privmsg, None, "a\nb", ""), all), 0, "a batch needs both capabilities");
+    }
+
+    #[test]
+    fn a_long_message_is_a_batch_or_its_lines() {
+        let mut event = said(Speech::Privmsg, None, "hello\n\nhow is everyone?", "+x=1");
+        let Body::Said { cuts, .. } = &mut event.body else { unreachable!() };
+        *cuts = [14].into();
+        let print = |event: &Event, caps: &[Cap]| {
+            String::from_utf8(super::event(event, "#room", HOST, CapSet::of(caps))).unwrap()
+        };
+        assert_eq!(
+            print(&event, &[Cap::Multiline, Cap::Batch, Cap::MessageTags, Cap::AccountTag]),
+            "@msgid=z8;account=anna;+x=1 :anna!anna@chat.example BATCH +mz8 draft/multiline #room\r\n\
+             @batch=mz8 :anna!anna@chat.example PRIVMSG #room :hello\r\n\
+             @batch=mz8 :anna!anna@chat.example PRIVMSG #room :\r\n\
+             @batch=mz8 :anna!anna@chat.example PRIVMSG #room :how is \r\n\
+             @batch=mz8;draft/multiline-concat :anna!anna@chat.example PRIVMSG #room :everyone?\r\n\
+             :chat.example BATCH -mz8\r\n"
+        );
+        assert_eq!(
+            print(&event, &[Cap::Multiline, Cap::MessageTags, Cap::AccountTag]),
+            "@msgid=z8;account=anna;+x=1 :anna!anna@chat.example PRIVMSG #room :hello\r\n\
+             @account=anna;+x=1 :anna!anna@chat.example PRIVMSG #room :how is \r\n\
+             @account=anna;+x=1 :anna!anna@chat.example PRIVMSG #room :everyone?\r\n"
+        );
+        let dated = String::from_utf8(dated(&event, "#room", HOST, CapSet::EMPTY)).unwrap();
+        let start = ":anna!anna@chat.example PRIVMSG #room :[2026-11-23 15:20:06]";
+        assert_eq!(dated, format!("{start} hello\r\n{start} how is \r\n{start} everyone?\r\n"));
+    }
+
+    #[test]
+    fn a_message_taken_back_is_told_to_everybody() {
+        let redacted = |of: Option<&str>, reason: &str| {
+            let of = of.map(|nick| Who { id: AccountId(if nick == "anna" { 1 } else { 2 }), nick: nick.into() });
+            super::tests::of(Body::Redacted { target: EventId(33), of, reason: reason.into() })
+        };
+        let know = [Cap::MessageRedaction];
+        assert_eq!(line(&redacted(Some("bela"), "spam"), &know), ":anna!anna@chat.example REDACT #room 11 :spam");
+        assert_eq!(line(&redacted(Some("anna"), ""), &know), ":anna!anna@chat.example REDACT #room 11");
+        assert_eq!(
+            line(&redacted(Some("bela"), "spam"), &[]),
+            ":chat.example NOTICE #room :anna took back a message of bela: spam"
+        );
+        assert_eq!(line(&redacted(Some("anna"), ""), &[]), ":chat.example NOTICE #room :anna took back a message");
+        let direct = |caps| {
+            let bytes = super::event(&redacted(Some("bela"), ""), "anna,bela", HOST, CapSet::of(caps));
+            String::from_utf8(bytes).unwrap()
+        };
+        assert_eq!(direct(&know), ":anna!anna@chat.example REDACT bela 11\r\n");
+        assert_eq!(direct(&[]), ":anna!anna@chat.example NOTICE bela :anna took back a message\r\n");
     }
 
     #[test]
     fn history_is_what_was_spoken_and_server_matters_are_nobodys() {
-        let all = CapSet::of(&[Cap::MessageTags, Cap::InviteNotify]);
+        let all = CapSet::of(&[Cap::MessageTags, Cap::InviteNotify, Cap::ChannelRename]);
         for kind in Kind::ALL {
             assert_eq!(shows(kind, all, View::History), kind.is_spoken());
-            let playback = CapSet::of(&[Cap::MessageTags, Cap::InviteNotify, Cap::EventPlayback]);
+            let playback =
+                CapSet::of(&[Cap::MessageTags, Cap::InviteNotify, Cap::EventPlayback, Cap::MessageRedaction]);
             assert_eq!(shows(kind, playback, View::History), shows(kind, playback, View::Live));
-            let hidden = matches!(kind, Kind::Redacted | Kind::Created | Kind::Reset);
+            let hidden = matches!(kind, Kind::Created | Kind::Reset);
             assert_eq!(shows(kind, all, View::Live), !hidden);
-            let needs = matches!(kind, Kind::Tagmsg | Kind::Invite);
+            let needs = matches!(kind, Kind::Tagmsg | Kind::Invite | Kind::Renamed);
             assert_eq!(shows(kind, CapSet::EMPTY, View::Live), !hidden && !needs);
         }
     }
@@ -441,11 +612,13 @@ mod tests {
 
         /// Whatever was said, one event is one line, and its length was foretold.
         #[test]
-        fn one_event_is_one_line(text in "\\PC{0,60}", nick in "\\w{1,12}", bits in 0..16usize) {
+        fn one_event_is_one_line(text in "\\PC{0,60}", nick in "\\w{1,12}", bits in 0..8usize) {
             let mut event = said(Speech::Privmsg, None, &text, "");
             event.actor = Some(who(&nick));
             let mut caps = CapSet::EMPTY;
             RELEVANT.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).for_each(|(_, cap)| caps.insert(*cap));
+            caps.insert(Cap::Multiline);
+            caps.insert(Cap::Batch);
             let bytes = String::from_utf8(super::event(&event, "#room", HOST, caps)).unwrap();
             let line = bytes.strip_suffix("\r\n").unwrap();
             prop_assert!(!line.contains(['\r', '\n']));

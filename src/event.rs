@@ -122,12 +122,15 @@ pub enum Speech {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     /// `to` is the other account of a direct message, `None` in a channel. `tags`: the client-only tags that are
-    /// kept, escaped and joined as on the wire (`+reply=x;+draft/react=y`), or empty.
+    /// kept, escaped and joined as on the wire (`+reply=x;+draft/react=y`), or empty; `bot` stands before them if a bot
+    /// said it. A message of several lines has line feeds in its text; `cuts` are the places where it was cut without
+    /// one (see [`pieces`]).
     Said {
         speech: Speech,
         to: Option<Who>,
         text: Arc<str>,
         tags: Arc<str>,
+        cuts: Arc<[u32]>,
     },
     /// The account became a member, or a member came online.
     Join {
@@ -156,9 +159,11 @@ pub enum Body {
     Invite {
         target: Who,
     },
-    /// The message `target` was taken back.
+    /// The message `target` was taken back. `of`: in a channel, whose it was; between two, the other one (there
+    /// everybody takes back their own alone).
     Redacted {
         target: EventId,
+        of: Option<Who>,
         reason: Arc<str>,
     },
     /// The room was made, with these modes (`+nt`); the actor is the founder.
@@ -167,6 +172,12 @@ pub enum Body {
     },
     /// The server came up after a crash: nobody who seemed present is.
     Reset,
+    /// The room has another name. Events before it keep the old one in their texts, and are found under the new one.
+    Renamed {
+        old: Arc<str>,
+        new: Arc<str>,
+        reason: Arc<str>,
+    },
 }
 
 /// The row kinds of the log, for filters and for people who read the tables. Codes are stored: never renumber.
@@ -186,10 +197,11 @@ pub enum Kind {
     Redacted = 17,
     Created = 18,
     Reset = 19,
+    Renamed = 20,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 14] = [
         Kind::Privmsg,
         Kind::Notice,
         Kind::Tagmsg,
@@ -203,6 +215,7 @@ impl Kind {
         Kind::Redacted,
         Kind::Created,
         Kind::Reset,
+        Kind::Renamed,
     ];
 
     pub fn from_code(code: u8) -> Option<Kind> {
@@ -225,6 +238,7 @@ impl Kind {
             Kind::Redacted => "redacted",
             Kind::Created => "created",
             Kind::Reset => "reset",
+            Kind::Renamed => "renamed",
         }
     }
 
@@ -273,8 +287,49 @@ impl Event {
             Body::Redacted { .. } => Kind::Redacted,
             Body::Created { .. } => Kind::Created,
             Body::Reset => Kind::Reset,
+            Body::Renamed { .. } => Kind::Renamed,
         }
     }
+
+    /// Whether it is a message of which nothing is left: it was taken back.
+    pub fn is_redacted(&self) -> bool {
+        matches!(&self.body, Body::Said { text, tags, .. } if text.is_empty() && tags.is_empty())
+    }
+
+    /// Whether people read it as a line of the conversation.
+    pub fn is_spoken(&self) -> bool {
+        self.kind().is_spoken() && !self.is_redacted()
+    }
+
+    /// Takes away what was said.
+    pub fn redact(&mut self) {
+        if let Body::Said { text, tags, cuts, .. } = &mut self.body {
+            (*text, *tags, *cuts) = Default::default();
+        }
+    }
+
+    /// Whether it is a message of several lines, or of one that took several to send.
+    pub fn is_long(&self) -> bool {
+        matches!(&self.body, Body::Said { text, cuts, .. } if !cuts.is_empty() || text.contains('\n'))
+    }
+}
+
+/// The lines in which a message was sent, one after the other. `true`: it goes on where the line before it ended.
+pub fn pieces<'a>(text: &'a str, cuts: &'a [u32]) -> impl Iterator<Item = (&'a str, bool)> + 'a {
+    let mut cuts = cuts.iter().map(|cut| *cut as usize).peekable();
+    let mut rest = Some((text, 0, false));
+    std::iter::from_fn(move || {
+        let (text, at, joined) = rest.take()?;
+        let end = text.find('\n').unwrap_or(text.len());
+        while cuts.next_if(|cut| *cut < at || (joined && *cut == at)).is_some() {}
+        let cut = cuts.next_if(|cut| *cut <= at + end && text.is_char_boundary(cut - at));
+        match cut {
+            Some(cut) => rest = Some((&text[cut - at..], cut, true)),
+            None if end < text.len() => rest = Some((&text[end + 1..], at + end + 1, false)),
+            None => {}
+        }
+        Some((&text[..cut.map_or(end, |cut| cut - at)], joined))
+    })
 }
 
 /// Something passing: kept nowhere, bounded on its way, may be lost. Whoever misses it is stale, not wrong.
@@ -326,7 +381,39 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn the_lines_of_a_message() {
+        let of = |text, cuts: &[u32]| {
+            pieces(text, cuts).map(|(text, on)| format!("{}{text}", if on { "+" } else { "" })).collect::<Vec<_>>()
+        };
+        assert_eq!(of("one", &[]), ["one"]);
+        assert_eq!(of("one\n\ntwo", &[]), ["one", "", "two"]);
+        assert_eq!(of("one two\nthree", &[4, 10]), ["one ", "+two", "th", "+ree"]);
+        assert_eq!(of("\nx", &[1]), ["", "", "+x"]);
+        assert_eq!(of("ab\n", &[1]), ["a", "+b", ""]);
+        // Nonsense in the database does no harm.
+        assert_eq!(of("äb", &[1, 9]), ["äb"]);
+    }
+
     proptest! {
+        /// What a client sent in lines is told in these lines.
+        #[test]
+        fn the_lines_come_out_as_they_went_in(lines in prop::collection::vec(("[a-zä ]{0,6}", any::<bool>()), 1..9)) {
+            let (mut text, mut cuts) = (String::new(), Vec::new());
+            let mut sent = Vec::new();
+            for (at, (line, joined)) in lines.iter().enumerate() {
+                let joined = *joined && at > 0 && !line.is_empty();
+                match joined {
+                    true => cuts.push(text.len() as u32),
+                    false if at > 0 => text.push('\n'),
+                    false => {}
+                }
+                text.push_str(line);
+                sent.push((line.as_str(), joined));
+            }
+            prop_assert_eq!(pieces(&text, &cuts).collect::<Vec<_>>(), sent);
+        }
+
         #[test]
         fn a_msgid_names_its_event(id in 1i64..) {
             prop_assert_eq!(EventId::from_msgid(&EventId(id).msgid().to_string()), Some(EventId(id)));

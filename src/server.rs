@@ -29,6 +29,7 @@ use crate::net::limits::{ConnectionLimiter, LoginThrottle, PlaceThrottle};
 use crate::net::listener;
 use crate::net::tls::{self, ServerTls, TlsError, Watch};
 use crate::proto::names::RoomName;
+use crate::proto::tags::TagFilter;
 use crate::session::{self, Context, Info, Newcomers, Peer, Settings};
 use crate::store::{Lock, StoreError};
 
@@ -415,5 +416,8 @@ fn settings(config: &Config) -> Settings {
             Registration::Invite => Newcomers::Invite,
             Registration::Open => Newcomers::Open,
         },
+        // Checked with the rest of the configuration.
+        client_tags: TagFilter::parse(&config.messages.client_tag_deny).unwrap_or_default(),
+        redaction_window: config.messages.redaction_window,
     }
 }

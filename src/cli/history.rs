@@ -295,7 +295,13 @@ mod tests {
                 0 => Body::Join { realname: "".into() },
                 _ => {
                     let text = format!("line {seq} {}", if seq % 7 == 0 { "苹果" } else { "pears" });
-                    Body::Said { speech: Speech::Privmsg, to: None, text: text.into(), tags: "".into() }
+                    Body::Said {
+                        speech: Speech::Privmsg,
+                        to: None,
+                        text: text.into(),
+                        tags: "".into(),
+                        cuts: Default::default(),
+                    }
                 }
             };
             let actor = Some(Who { id: ids[who], nick: NAMES[who].into() });
@@ -404,7 +410,13 @@ mod tests {
             let speaker = thread::spawn(move || {
                 let mut writer = Writer::open(&place).unwrap();
                 for seq in 1201..=1205u64 {
-                    let body = Body::Said { speech: Speech::Privmsg, to: None, text: "new".into(), tags: "".into() };
+                    let body = Body::Said {
+                        speech: Speech::Privmsg,
+                        to: None,
+                        text: "new".into(),
+                        tags: "".into(),
+                        cuts: Default::default(),
+                    };
                     let event = Event { id: EventId(seq as i64), time: Millis(seq as i64 * 1000), actor: None, body };
                     let tx = writer.begin().unwrap();
                     tx.append(&event, &[(room, seq)]).unwrap();

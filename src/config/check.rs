@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::source::Source;
 use super::value::{Bytes, Listen, Retention};
-use super::{Auth, Config, History, Limits, Log, Metrics, Rooms, Server, Tls};
+use super::{Auth, Config, History, Limits, Log, Messages, Metrics, Rooms, Server, Tls};
 
 /// Half a screen of text is a message of the day; this is a generous bound on what every login is sent.
 const MOTD_MAX_BYTES: usize = 32 * 1024;
@@ -20,6 +20,7 @@ pub(super) fn read(source: &mut Source) -> Config {
         tls: tls(source, defaults.tls),
         rooms: rooms(source, defaults.rooms),
         history: history(source, defaults.history),
+        messages: messages(source, defaults.messages),
         limits: limits(source, defaults.limits),
         auth: auth(source, defaults.auth),
         metrics: metrics(source, defaults.metrics),
@@ -100,6 +101,16 @@ fn history(source: &mut Source, defaults: History) -> History {
         }
     });
     History { replay_lines, missed_lines, page_lines, retention, tail_memory }
+}
+
+fn messages(source: &mut Source, defaults: Messages) -> Messages {
+    const T: &str = "messages";
+    let client_tag_deny = source.get(T, "client_tag_deny", defaults.client_tag_deny, |words| {
+        crate::proto::tags::TagFilter::parse(words).map(|_| ())
+    });
+    let window = Retention(defaults.redaction_window);
+    let Retention(redaction_window) = source.get(T, "redaction_window", window, |_| Ok(()));
+    Messages { client_tag_deny, redaction_window }
 }
 
 fn limits(source: &mut Source, defaults: Limits) -> Limits {

@@ -47,6 +47,8 @@ struct Session {
     device: Arc<str>,
     away: Option<Arc<str>>,
     grant: Option<Grant>,
+    /// Its client said that it is a bot.
+    bot: bool,
 }
 
 /// Powers of an administrator, given to one session for the password of an account. They hold until the account is
@@ -113,7 +115,7 @@ impl Person {
         if life.sessions.is_empty() {
             life.online_since = now;
         }
-        life.sessions.push(Session { mailbox, device: Arc::default(), away: None, grant: None });
+        life.sessions.push(Session { mailbox, device: Arc::default(), away: None, grant: None, bot: false });
         life.realname = Some(realname.clone());
         life.last_active = now;
         life.agree_on_away()
@@ -158,6 +160,19 @@ impl Person {
         let mut life = self.lock();
         if let Some(mine) = life.sessions.iter_mut().find(|other| other.mailbox.session == session) {
             mine.grant = grant;
+        }
+    }
+
+    /// Whether others are told that it is a bot: by its account, or by the word of one of its clients.
+    pub fn shows_as_bot(&self) -> bool {
+        self.is_bot() || self.lock().sessions.iter().any(|session| session.bot)
+    }
+
+    /// What one session's client says of itself.
+    pub fn set_bot(&self, session: u64, bot: bool) {
+        let mut life = self.lock();
+        if let Some(mine) = life.sessions.iter_mut().find(|other| other.mailbox.session == session) {
+            mine.bot = bot;
         }
     }
 

@@ -100,6 +100,17 @@ pub enum Effect {
     Forget {
         room: Arc<Room>,
     },
+    /// Nothing of this message is left in the store.
+    Redacted {
+        room: Arc<Room>,
+        target: EventId,
+    },
+    /// The room is found under another key (of its name).
+    Renamed {
+        room: Arc<Room>,
+        old: String,
+        key: String,
+    },
 }
 
 pub struct Core {

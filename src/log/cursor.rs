@@ -17,9 +17,15 @@ const WINDOW: usize = 64;
 pub struct Cursor {
     pub room: Arc<Room>,
     bell: Arc<Bell>,
+    /// What the room is called at the cursor's place: it may have another name by now, of which the reader learns when
+    /// it comes to that entry.
+    pub name: Arc<str>,
     /// The place of the next entry that is not in `ahead`.
     next: Seq,
-    ahead: VecDeque<Arc<Entry>>,
+    /// With their places.
+    ahead: VecDeque<(Seq, Arc<Entry>)>,
+    /// The room's count of redactions when `ahead` was read.
+    redactions: usize,
 }
 
 impl Cursor {
@@ -28,7 +34,8 @@ impl Cursor {
         let bell = Bell::new(mailbox.clone(), room.id);
         room.attach(bell.clone());
         let snapshot = room.snapshot();
-        let cursor = Cursor { room, bell, next: snapshot.head + 1, ahead: VecDeque::new() };
+        let (name, next) = (snapshot.state.name.clone(), snapshot.head + 1);
+        let cursor = Cursor { room, bell, name, next, ahead: VecDeque::new(), redactions: 0 };
         (cursor, snapshot)
     }
 
@@ -45,39 +52,50 @@ impl Cursor {
 
     /// The next entry, if it is in memory. `Ok(None)`: there is none yet. `Err`: see [`Cursor::fetch`].
     pub fn peek(&mut self) -> Result<Option<&Arc<Entry>>, NotInMemory> {
+        let redactions = self.room.redactions();
+        if redactions != self.redactions
+            && let Some((place, _)) = self.ahead.front()
+        {
+            // What was looked at ahead may have been taken back since.
+            self.next = *place;
+            self.ahead.clear();
+        }
         if self.ahead.is_empty() {
+            self.redactions = redactions;
             match self.room.read(self.next, WINDOW) {
                 Page::End => return Ok(None),
                 Page::Entries(entries) => {
-                    self.next += entries.len() as Seq;
-                    self.ahead.extend(entries);
+                    self.ahead.extend((self.next..).zip(entries));
+                    self.next += self.ahead.len() as Seq;
                 }
                 Page::Below(_) => return Err(NotInMemory),
             }
         }
-        Ok(self.ahead.front())
+        Ok(self.ahead.front().map(|(_, entry)| entry))
     }
 
     /// Fetches from the store what [`Cursor::peek`] could not see.
     pub async fn fetch(&mut self, readers: &Readers) -> Result<(), StoreError> {
         let Page::Below(first) = self.room.read(self.next, 1) else { return Ok(()) };
+        self.redactions = self.room.redactions();
         let limit = WINDOW.min((first - self.next) as usize);
         let rows = readers.range(self.room.id, self.next, limit).await?;
         // Retention may have taken places out of the middle; what the tail has is read from the tail.
         self.next = first;
         for (seq, entry) in rows.into_iter().filter(|(seq, _)| *seq < first) {
-            self.ahead.push_back(entry);
+            self.ahead.push_back((seq, entry));
             self.next = seq + 1;
         }
         Ok(())
     }
 
-    /// Goes past the entry that was looked at.
-    pub fn advance(&mut self) {
-        self.ahead.pop_front();
+    /// Goes past the entry that was looked at, and hands it out.
+    pub fn advance(&mut self) -> Option<Arc<Entry>> {
+        let entry = self.ahead.pop_front().map(|(_, entry)| entry);
         if self.ahead.is_empty() && self.ahead.capacity() > 0 {
             self.ahead.shrink_to_fit();
         }
+        entry
     }
 }
 

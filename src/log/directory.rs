@@ -39,6 +39,15 @@ impl Directory {
         rooms.by_key.insert(key.to_owned(), room);
     }
 
+    /// The room is found under another key. The old one may have been given to another room meanwhile.
+    pub(super) fn rename(&self, room: Arc<Room>, old: &str, key: &str) {
+        let mut rooms = self.rooms.write().unwrap_or_else(PoisonError::into_inner);
+        if rooms.by_key.get(old).is_some_and(|other| other.id == room.id) {
+            rooms.by_key.remove(old);
+        }
+        rooms.by_key.insert(key.to_owned(), room);
+    }
+
     pub(super) fn remove(&self, id: RoomId) {
         let mut rooms = self.rooms.write().unwrap_or_else(PoisonError::into_inner);
         rooms.by_id.remove(&id);

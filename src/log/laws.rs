@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::core::{Commit, Core, Effect, Settings};
 use super::credentials::Proof;
 use super::directory::Directory;
+use super::markers::Place;
 use super::metadata;
 use super::orders::{HashText, Order};
 use super::world::{Image, Intent};
@@ -54,6 +55,10 @@ enum Step {
     Enter(usize, usize, Option<&'static str>),
     Direct(usize, usize),
     InRoom(usize, usize, Deed),
+    /// The event so many before the newest is taken back.
+    Redact(usize, usize, i64),
+    RedactDirect(usize, usize, i64),
+    Rename(usize, usize, usize),
     CreateRoom(usize),
     RemoveRoom(usize),
     RemoveUser(usize),
@@ -114,6 +119,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         8 => (who.clone(), room.clone(), prop::option::of(Just("word"))).prop_map(|(a, b, c)| Step::Enter(a, b, c)),
         3 => (who.clone(), who.clone()).prop_map(|(a, b)| Step::Direct(a, b)),
         14 => (who.clone(), room.clone(), deed).prop_map(|(a, b, c)| Step::InRoom(a, b, c)),
+        4 => (who.clone(), room.clone(), 0..8i64).prop_map(|(a, b, c)| Step::Redact(a, b, c)),
+        2 => (who.clone(), who.clone(), 0..8i64).prop_map(|(a, b, c)| Step::RedactDirect(a, b, c)),
+        3 => (who.clone(), room.clone(), room.clone()).prop_map(|(a, b, c)| Step::Rename(a, b, c)),
         1 => room.clone().prop_map(Step::CreateRoom),
         1 => room.clone().prop_map(Step::RemoveRoom),
         1 => who.clone().prop_map(Step::RemoveUser),
@@ -249,10 +257,20 @@ impl Bench {
                 speech: Speech::Privmsg,
                 text: "between us".into(),
                 tags: "".into(),
+                cuts: Default::default(),
             },
             Step::InRoom(who, at, deed) => {
                 Intent::InRoom { room: room(*at), actor: self.actor(*who), wish: self.wish(deed) }
             }
+            Step::Redact(who, at, back) => self.redact(*who, Place::Room(room(*at)), *back),
+            Step::RedactDirect(who, with, back) => self.redact(*who, Place::With(self.people[*with].clone()), *back),
+            Step::Rename(who, at, to) => Intent::Rename {
+                actor: self.actor(*who),
+                room: room(*at),
+                name: ROOMS[*to].into(),
+                key: ROOMS[*to].to_owned(),
+                reason: "why not".into(),
+            },
             Step::CreateRoom(room) => {
                 order(Order::CreateRoom { name: ROOMS[*room].to_owned(), topic: Some("new".into()) })
             }
@@ -268,13 +286,18 @@ impl Bench {
         }
     }
 
+    fn redact(&self, who: usize, place: Place, back: i64) -> Intent {
+        let target = EventId(self.image().last.0.0 - back);
+        Intent::Redact { actor: self.actor(who), place, target, window: None, reason: "oops".into() }
+    }
+
     fn wish(&self, deed: &Deed) -> Wish {
         let who = |who: usize| self.people[who].clone();
         match deed {
             Deed::Part => Wish::Part { reason: "bye".into() },
             Deed::Say(speech) => {
                 let (text, tags) = if *speech == Speech::Tagmsg { ("", "+draft/react=x") } else { ("some words", "") };
-                Wish::Say { speech: *speech, to: None, text: text.into(), tags: tags.into() }
+                Wish::Say { speech: *speech, to: None, text: text.into(), tags: tags.into(), cuts: Default::default() }
             }
             Deed::Kick(target) => Wish::Kick { target: who(*target), reason: "".into() },
             Deed::Topic(text) => Wish::Topic { text: (*text).into() },
@@ -345,8 +368,10 @@ impl Bench {
 
     fn publish(&mut self, now: i64, intents: Vec<Intent>, commit: Commit) -> Vec<Result<Receipt, Refusal>> {
         for effect in &commit.effects {
-            if let Effect::RoomLoaded { key, room } = effect {
-                self.directory.add(key, room.clone());
+            match effect {
+                Effect::RoomLoaded { key, room } => self.directory.add(key, room.clone()),
+                Effect::Renamed { room, old, key } => self.directory.rename(room.clone(), old, key),
+                _ => {}
             }
         }
         for growth in commit.growth {
@@ -362,6 +387,7 @@ impl Bench {
                 Effect::Described { owner, changes, .. } => {
                     metadata::put(&self.directory, &self.roster, owner, &changes);
                 }
+                Effect::Redacted { room, target } => room.redact(target),
                 Effect::Present { account, room, inside: true } => drop(self.inside.insert((account, room))),
                 Effect::Present { account, room, inside: false } => drop(self.inside.remove(&(account, room))),
                 _ => {}
@@ -600,5 +626,53 @@ fn a_room_removed_and_made_anew_in_a_group_that_fails_is_still_there() {
     assert_eq!(kinds(&bench, "#one"), ["created", "join"]);
     let steps = vec![Step::CreateRoom(2), Step::RemoveRoom(2), Step::Enter(0, 3, None)];
     bench.act(&Act::Group { steps, now: 5_000, trap: Some(Trap::Event(4)) });
+    bench.check();
+}
+
+/// Two rooms change their names, and somebody makes a room of a name that has become free: all or nothing.
+#[test]
+fn names_that_change_hands_in_a_group_that_fails_stay_where_they_were() {
+    let mut bench = Bench::new();
+    bench.act(&group(&[Step::Online(0), Step::Enter(0, 1, None), Step::Enter(0, 2, None)]));
+    let ids = |bench: &Bench| [1, 2, 3].map(|at| bench.directory.by_key(ROOMS[at]).map(|room| room.id));
+    let before = ids(&bench);
+    let renames = |bench: &Bench| {
+        let room = |at: usize| bench.directory.by_key(ROOMS[at]).unwrap().id;
+        let rename = |id, to: usize| Intent::Rename {
+            actor: bench.actor(0),
+            room: id,
+            name: ROOMS[to].into(),
+            key: ROOMS[to].to_owned(),
+            reason: "".into(),
+        };
+        vec![rename(room(1), 3), rename(room(2), 1), rename(room(1), 2), bench.intent(&Step::Enter(1, 3, None))]
+    };
+    let intents = renames(&bench);
+    // It fails, and is then done: `commit` looks at both.
+    bench.commit(5_000, intents, Some(Trap::Commit));
+    bench.check();
+    let after = ids(&bench);
+    assert_eq!([after[0], after[1]], [before[1], before[0]]);
+    assert!(after[2].is_some() && !before.contains(&after[2]));
+    assert_eq!(kinds(&bench, "#one"), ["created", "join", "renamed"]);
+    assert_eq!(kinds(&bench, "#three"), ["created", "join"]);
+}
+
+#[test]
+fn what_is_taken_back_is_gone_from_the_tail_and_the_tables() {
+    let mut bench = Bench::new();
+    bench.act(&group(&[Step::Online(0), Step::Enter(0, 1, None)]));
+    bench.act(&group(&[Step::InRoom(0, 1, Deed::Say(Speech::Privmsg))]));
+    let room = bench.directory.by_key("#one").unwrap();
+    let (said, head) = (bench.image().last.0, room.snapshot().head);
+    let spoken = |limit| bench.reader().read_back(room.id, Seq::MAX, limit, crate::store::Kinds::Spoken).unwrap().len();
+    assert_eq!((spoken(9), room.recent_spoken(head, 9).unwrap().len()), (1, 1));
+    let intents = vec![bench.redact(0, Place::Room(room.id), 0)];
+    assert!(bench.commit(6_000, intents.clone(), None)[0].is_ok());
+    assert_eq!(bench.commit(6_000, intents, None), [Err(Refusal::NoSuchMessage)], "twice");
+    let spoken = |limit| bench.reader().read_back(room.id, Seq::MAX, limit, crate::store::Kinds::Spoken).unwrap().len();
+    assert_eq!((spoken(9), room.recent_spoken(head + 1, 9).unwrap().len()), (0, 0));
+    assert!(room.entry(said).unwrap().event.is_redacted());
+    assert!(bench.reader().event(said).unwrap().unwrap().is_redacted());
     bench.check();
 }

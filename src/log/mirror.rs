@@ -63,7 +63,7 @@ pub(super) fn apply(
             save(target.id)?;
             present(target.id, false);
         }
-        Body::Topic { .. } | Body::Created { .. } => tx.save_room(&room_row(after, key))?,
+        Body::Topic { .. } | Body::Created { .. } | Body::Renamed { .. } => tx.save_room(&room_row(after, key))?,
         Body::Mode { .. } => {
             tx.save_room(&room_row(after, key))?;
             for (account, member) in &after.members {

@@ -41,7 +41,7 @@ impl Entry {
     /// A generous guess at what it occupies, encodings included.
     fn weight(&self) -> usize {
         let text = match &self.event.body {
-            Body::Said { text, tags, .. } => text.len() + tags.len(),
+            Body::Said { text, tags, cuts, .. } => text.len() + tags.len() + 4 * cuts.len(),
             Body::Topic { text } => text.len(),
             _ => 0,
         };
@@ -87,6 +87,8 @@ pub struct Room {
     pub metadata: Metadata,
     budget: Arc<TailBudget>,
     tail: RwLock<Tail>,
+    /// How often something of the log was taken back; see [`Room::redactions`].
+    redactions: AtomicUsize,
     bells: Mutex<Vec<Arc<Bell>>>,
 }
 
@@ -108,12 +110,18 @@ impl Room {
             metadata: Metadata::default(),
             budget,
             tail: RwLock::new(tail),
+            redactions: AtomicUsize::new(0),
             bells: Mutex::default(),
         })
     }
 
     pub fn name(&self) -> Arc<str> {
         self.read_tail().state.name.clone()
+    }
+
+    /// Whether this is the room's name for all who read it now. Rooms of two have none that anybody sees.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.kind == RoomKind::Direct || *self.read_tail().state.name == *name
     }
 
     pub fn snapshot(&self) -> Snapshot {
@@ -153,7 +161,7 @@ impl Room {
         let tail = self.read_tail();
         let first = tail.head + 1 - tail.entries.len() as Seq;
         let until = (head + 1).saturating_sub(first) as usize;
-        let spoken = tail.entries.iter().take(until).rev().filter(|entry| entry.event.kind().is_spoken());
+        let spoken = tail.entries.iter().take(until).rev().filter(|entry| entry.event.is_spoken());
         let mut recent: Vec<Arc<Entry>> = spoken.take(wanted).cloned().collect();
         recent.reverse();
         (recent.len() == wanted || first == 1).then_some(recent)
@@ -203,6 +211,10 @@ impl Room {
     pub(super) fn grow(&self, entries: Vec<Arc<Entry>>, state: Option<Arc<RoomState>>) {
         let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
         let before = tail.weight;
+        if state.as_ref().is_some_and(|state| state.name != tail.state.name) {
+            // Their encodings have the old name; whoever reads them from now on calls the room by the new one.
+            tail.entries.iter_mut().for_each(|entry| *entry = Entry::new(entry.event.clone()));
+        }
         tail.head += entries.len() as Seq;
         tail.weight += entries.iter().map(|entry| entry.weight()).sum::<usize>();
         tail.entries.extend(entries);
@@ -224,6 +236,28 @@ impl Room {
         }
         drop(tail);
         drop(dropped);
+    }
+
+    /// Forgets what was said in this entry, encodings included.
+    pub(super) fn redact(&self, target: EventId) {
+        let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
+        let at = tail.entries.partition_point(|entry| entry.event.id < target);
+        if let Some(entry) = tail.entries.get_mut(at).filter(|entry| entry.event.id == target) {
+            let before = entry.weight();
+            let mut event = entry.event.clone();
+            event.redact();
+            *entry = Entry::new(event);
+            let lost = before - entry.weight();
+            tail.weight -= lost;
+            self.budget.used.fetch_sub(lost, Ordering::Relaxed);
+        }
+        drop(tail);
+        self.redactions.fetch_add(1, Ordering::Release);
+    }
+
+    /// Grows when something is taken back: whoever holds entries from before has to read them again.
+    pub fn redactions(&self) -> usize {
+        self.redactions.load(Ordering::Acquire)
     }
 
     /// Forgets the kept entries: the store has changed below them (a redaction, retention).

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::event::{AccountId, Body, Event, EventId, KeyChange, Millis, Owner, RoomId, RoomKind, Seq, Speech, Who};
 use crate::live::{Person, Receipt, Roster};
@@ -28,7 +29,11 @@ pub enum Intent {
     /// Enter a room by name; it is made if it is not there.
     Enter { name: Arc<str>, key: String, actor: Actor, realname: Arc<str>, word: Option<String> },
     /// Say something to another account.
-    Direct { actor: Actor, to: Who, speech: Speech, text: Arc<str>, tags: Arc<str> },
+    Direct { actor: Actor, to: Who, speech: Speech, text: Arc<str>, tags: Arc<str>, cuts: Arc<[u32]> },
+    /// Take a message back: one's own within `window` of saying it, or as an operator of the room.
+    Redact { actor: Actor, place: Place, target: EventId, window: Option<Duration>, reason: Arc<str> },
+    /// Give a room another name, and the comparison form of it.
+    Rename { actor: Actor, room: RoomId, name: Arc<str>, key: String, reason: Arc<str> },
     /// A session begins, on a device (empty: the default one). If what it proved no longer counts, it is refused.
     Online { actor: Actor, realname: Arc<str>, proof: Proof, device: Arc<str> },
     /// A device has been written everything up to `seen`.
@@ -105,6 +110,7 @@ pub(super) struct Batch {
     rooms_before: HashMap<RoomId, (Arc<RoomState>, Seq, bool)>,
     rooms_new: Vec<RoomId>,
     rooms_gone: Vec<Slot>,
+    keys_before: HashMap<RoomId, String>,
     online_before: HashMap<AccountId, u32>,
     counters_before: Option<(EventId, Millis)>,
 }
@@ -119,6 +125,7 @@ impl Batch {
             rooms_before: HashMap::new(),
             rooms_new: Vec::new(),
             rooms_gone: Vec::new(),
+            keys_before: HashMap::new(),
             online_before: HashMap::new(),
             counters_before: None,
         }
@@ -223,6 +230,9 @@ impl World {
                 (slot.state, slot.head, slot.needs_reset) = (state, head, needs_reset);
             }
         }
+        for (id, key) in batch.keys_before {
+            self.set_key(id, key);
+        }
         self.online.extend(batch.online_before);
         if let Some(counters) = batch.counters_before {
             (self.last_event, self.last_time) = counters;
@@ -236,10 +246,17 @@ impl World {
                 let wish = Wish::Join { realname: realname.clone(), key: word.clone(), forced: false };
                 self.enter(tx, batch, name, key, actor, &wish)
             }
-            Intent::Direct { actor, to, speech, text, tags } => {
+            Intent::Direct { actor, to, speech, text, tags, cuts } => {
                 let room = self.direct_room(tx, batch, &actor.who, to)?;
-                let wish = Wish::Say { speech: *speech, to: Some(to.clone()), text: text.clone(), tags: tags.clone() };
+                let (text, tags, cuts) = (text.clone(), tags.clone(), cuts.clone());
+                let wish = Wish::Say { speech: *speech, to: Some(to.clone()), text, tags, cuts };
                 self.in_room(tx, batch, room, actor, &wish)
+            }
+            Intent::Redact { actor, place, target, window, reason } => {
+                self.redact(tx, batch, actor, place, *target, *window, reason)
+            }
+            Intent::Rename { actor, room, name, key, reason } => {
+                self.rename(tx, batch, actor, *room, name, key, reason)
             }
             Intent::Online { actor, realname, proof, device } => self.online(tx, batch, actor, realname, proof, device),
             Intent::Seen { account, device, seen } => {
@@ -322,6 +339,75 @@ impl World {
         Ok(receipt)
     }
 
+    /// Takes a message back. What was said is gone with the same transaction that says so.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one intent")]
+    fn redact(
+        &mut self,
+        tx: &Tx<'_>,
+        batch: &mut Batch,
+        actor: &Actor,
+        place: &Place,
+        target: EventId,
+        window: Option<Duration>,
+        reason: &Arc<str>,
+    ) -> Result<Receipt, Fault> {
+        let (room, with) = match place {
+            Place::Room(room) => (*room, None),
+            Place::With(who) => {
+                let known = self.known_direct_room(tx, batch, &actor.who, who)?;
+                (known.ok_or(Refusal::NoSuchMessage)?, Some(who.clone()))
+            }
+        };
+        let message = match tx.seq_of_event(room, target)? {
+            Some(_) => tx.event(target)?,
+            None => None,
+        };
+        let message = message.filter(|event| matches!(event.body, Body::Said { .. }) && !event.is_redacted());
+        let age = message.as_ref().map_or(0, |event| batch.now.0.saturating_sub(event.time.0));
+        let late = window.filter(|window| u128::try_from(age).is_ok_and(|age| age > window.as_millis()));
+        let author = message.and_then(|event| event.actor);
+        let late = late.map(|window| window.as_secs());
+        let wish = Wish::Redact { target, author, late, with, reason: reason.clone() };
+        self.in_room(tx, batch, room, actor, &wish)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one intent")]
+    fn rename(
+        &mut self,
+        tx: &Tx<'_>,
+        batch: &mut Batch,
+        actor: &Actor,
+        id: RoomId,
+        name: &Arc<str>,
+        key: &str,
+        reason: &Arc<str>,
+    ) -> Result<Receipt, Fault> {
+        let slot = self.rooms.get(&id).ok_or(Refusal::NoSuchRoom)?;
+        let wish = Wish::Rename { name: name.clone(), reason: reason.clone() };
+        room::decide(&slot.state, &self.settings.host, actor, &wish)?;
+        if self.by_key.get(key).is_some_and(|other| *other != id) {
+            return Err(Refusal::NameInUse.into());
+        }
+        let (old, room) = (slot.key.clone(), slot.room.clone());
+        // Before the event: the row is saved with it.
+        self.reset_if_needed(tx, batch, id)?;
+        batch.keys_before.entry(id).or_insert_with(|| old.clone());
+        self.set_key(id, key.to_owned());
+        let receipt = self.in_room(tx, batch, id, actor, &wish)?;
+        batch.effects.push(Effect::Renamed { room, old, key: key.to_owned() });
+        Ok(receipt)
+    }
+
+    /// The room is found under this key, and no more under the one it had (which another may have by now).
+    fn set_key(&mut self, id: RoomId, key: String) {
+        let Some(slot) = self.rooms.get_mut(&id) else { return };
+        if self.by_key.get(&slot.key) == Some(&id) {
+            self.by_key.remove(&slot.key);
+        }
+        slot.key.clone_from(&key);
+        self.by_key.insert(key, id);
+    }
+
     pub(super) fn enter(
         &mut self,
         tx: &Tx<'_>,
@@ -367,6 +453,23 @@ impl World {
         Ok(id)
     }
 
+    /// The room of two, if they have ever spoken.
+    fn known_direct_room(
+        &mut self,
+        tx: &Tx<'_>,
+        batch: &mut Batch,
+        a: &Who,
+        b: &Who,
+    ) -> Result<Option<RoomId>, StoreError> {
+        let key = direct_key(a.id, b.id);
+        if let Some(id) = self.by_key.get(&key) {
+            return Ok(Some(*id));
+        }
+        let Some(row) = tx.room_by_key(&key)? else { return Ok(None) };
+        self.load_room(tx, batch, &row)?;
+        Ok(Some(row.id))
+    }
+
     pub(super) fn direct_room(
         &mut self,
         tx: &Tx<'_>,
@@ -374,15 +477,11 @@ impl World {
         a: &Who,
         b: &Who,
     ) -> Result<RoomId, StoreError> {
+        if let Some(id) = self.known_direct_room(tx, batch, a, b)? {
+            return Ok(id);
+        }
         let (low, high) = if a.id <= b.id { (a, b) } else { (b, a) };
         let key = direct_key(a.id, b.id);
-        if let Some(id) = self.by_key.get(&key) {
-            return Ok(*id);
-        }
-        if let Some(row) = tx.room_by_key(&key)? {
-            self.load_room(tx, batch, &row)?;
-            return Ok(row.id);
-        }
         let name: Arc<str> = format!("{},{}", low.nick, high.nick).into();
         let id = tx.create_room(RoomKind::Direct, &name, &key, "+", None, batch.now)?;
         self.add_new(batch, RoomState::empty(id, RoomKind::Direct, name), &key);
@@ -485,6 +584,10 @@ impl World {
             let before = (&slot.state, slot.head, slot.needs_reset);
             batch.rooms_before.entry(room).or_insert_with(|| (before.0.clone(), before.1, before.2));
             slot.head = seq;
+            if let Body::Redacted { target, .. } = entry.event.body {
+                tx.redact(target)?;
+                batch.effects.push(Effect::Redacted { room: slot.room.clone(), target });
+            }
             if RoomState::concerns(&entry.event, slot.room.kind) {
                 mirror::apply(tx, &mut slot.state, &slot.key, seq, &entry.event, &mut batch.effects)?;
             }

@@ -217,8 +217,14 @@ fn write(
         }
         intents.clear();
         committed.fetch_add(1, Ordering::Release);
+        let redacted = commit.effects.iter().any(|effect| matches!(effect, Effect::Redacted { .. }));
         if commits.blocking_send((commit, replies)).is_err() {
             break;
+        }
+        // What was taken back still stands in the write-ahead log, until that is emptied: at once, if no reader is in
+        // the way.
+        if redacted && let Err(error) = core.checkpoint() {
+            tracing::debug!(%error, "the write-ahead log keeps what was taken back for a while");
         }
     }
     if let Err(error) = core.checkpoint() {
@@ -251,6 +257,7 @@ fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
     for effect in commit.effects {
         match effect {
             Effect::RoomLoaded { key, room } => shared.directory.add(&key, room),
+            Effect::Renamed { room, old, key } => shared.directory.rename(room, &old, &key),
             Effect::Account { key, person } => shared.roster.add(&key, person),
             other => later.push(other),
         }
@@ -273,7 +280,7 @@ fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
 
 fn take_effect(shared: &Shared, effect: Effect) {
     match effect {
-        Effect::RoomLoaded { .. } | Effect::Account { .. } => {}
+        Effect::RoomLoaded { .. } | Effect::Account { .. } | Effect::Renamed { .. } => {}
         Effect::Present { account, room, inside } => {
             if let Some(person) = shared.roster.by_id(account) {
                 person.set_in(room, inside);
@@ -319,5 +326,6 @@ fn take_effect(shared: &Shared, effect: Effect) {
             }
         }
         Effect::Forget { room } => room.forget_entries(),
+        Effect::Redacted { room, target } => room.redact(target),
     }
 }

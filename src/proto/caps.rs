@@ -55,9 +55,9 @@ table! {
     EventPlayback     ["draft/event-playback"],                            "",       true;
     ReadMarker        ["draft/read-marker"],                               "",       true;
     Search            ["soju.im/search"],                                  "",       true;
-    Multiline         ["draft/multiline"],                                 "max-bytes=16384,max-lines=100", false;
-    MessageRedaction  ["draft/message-redaction"],                         "",       false;
-    ChannelRename     ["draft/channel-rename"],                            "",       false;
+    Multiline         ["draft/multiline"],                                 "max-bytes=16384,max-lines=100", true;
+    MessageRedaction  ["draft/message-redaction"],                         "",       true;
+    ChannelRename     ["draft/channel-rename"],                            "",       true;
     ExtendedMonitor   ["extended-monitor", "draft/extended-monitor"],      "",       false;
     ExtendedIsupport  ["draft/extended-isupport"],                         "",       false;
     PreAway           ["draft/pre-away"],                                  "",       false;

@@ -9,3 +9,4 @@ pub mod modes;
 pub mod names;
 pub mod numerics;
 pub mod sasl;
+pub mod tags;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{Body, Millis, RoomKind, Speech, Who};
+use crate::event::{Body, EventId, Millis, RoomKind, Speech, Who};
 
 use super::masks::LIST_MAX;
 use super::modes::{ModeChange, print_changes};
@@ -34,6 +34,22 @@ pub enum Wish {
         to: Option<Who>,
         text: Arc<str>,
         tags: Arc<str>,
+        cuts: Arc<[u32]>,
+    },
+    /// `author`: whose message it is; `None`: there is none of this id here that could be taken back. `late`: so many
+    /// seconds after it was said people could have taken it back themselves, and no more. `with`: the other one, between
+    /// two.
+    Redact {
+        target: EventId,
+        author: Option<Who>,
+        late: Option<u64>,
+        with: Option<Who>,
+        reason: Arc<str>,
+    },
+    /// Whether the name is free, the caller knows.
+    Rename {
+        name: Arc<str>,
+        reason: Arc<str>,
     },
     Kick {
         target: Who,
@@ -87,6 +103,16 @@ pub enum Refusal {
     KeyNotSet,
     #[error("There are as many keys as there may be; take one away first")]
     TooManyKeys,
+    #[error("There is no such message here, or it was taken back already")]
+    NoSuchMessage,
+    #[error("You can take back your own messages, and operators those of others in their rooms")]
+    NotYourMessage,
+    #[error("Messages can be taken back for {seconds} seconds; ask an operator of the room")]
+    TooLate { seconds: u64 },
+    #[error("There is another room of this name")]
+    NameInUse,
+    #[error("The room has this name already")]
+    SameName,
     /// The log could not take it: nothing of it happened.
     #[error("{0}")]
     NotStored(Arc<str>),
@@ -113,9 +139,38 @@ pub fn decide(state: &RoomState, host: &str, actor: &Actor, wish: &Wish) -> Resu
             me.ok_or(Refusal::NotInRoom)?;
             one(Body::Part { reason: reason.clone() })
         }
-        Wish::Say { speech, to, text, tags } => {
+        Wish::Say { speech, to, text, tags, cuts } => {
             may_speak(state, host, actor)?;
-            one(Body::Said { speech: *speech, to: to.clone(), text: text.clone(), tags: tags.clone() })
+            one(Body::Said {
+                speech: *speech,
+                to: to.clone(),
+                text: text.clone(),
+                tags: tags.clone(),
+                cuts: cuts.clone(),
+            })
+        }
+        Wish::Redact { target, author, late, with, reason } => {
+            let between_two = state.kind == RoomKind::Direct;
+            // First of all: who may not read here learns nothing of what is there.
+            let reads = if between_two { me.is_some() } else { inside || actor.admin };
+            if !reads {
+                return Err(Refusal::NotInRoom);
+            }
+            let author = author.as_ref().ok_or(Refusal::NoSuchMessage)?;
+            match (author.id == actor.who.id, operator && !between_two, late) {
+                (_, true, _) | (true, _, None) => {}
+                (true, _, Some(seconds)) => return Err(Refusal::TooLate { seconds: *seconds }),
+                (false, false, _) => return Err(Refusal::NotYourMessage),
+            }
+            let of = if between_two { with.clone() } else { Some(author.clone()) };
+            one(Body::Redacted { target: *target, of, reason: reason.clone() })
+        }
+        Wish::Rename { name, reason } => {
+            may_rule(state, actor)?;
+            if state.name == *name {
+                return Err(Refusal::SameName);
+            }
+            one(Body::Renamed { old: state.name.clone(), new: name.clone(), reason: reason.clone() })
         }
         Wish::Kick { target, reason } => {
             may_rule(state, actor)?;

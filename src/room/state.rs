@@ -141,6 +141,7 @@ impl RoomState {
                     self.invited.insert(target.id);
                 }
             }
+            Body::Renamed { new, .. } => self.name = new.clone(),
             Body::Reset => self.members.values_mut().for_each(|member| member.present = false),
         }
     }

@@ -55,7 +55,15 @@ fn join(key: Option<&str>) -> Wish {
 }
 
 fn say() -> Wish {
-    Wish::Say { speech: Speech::Privmsg, to: None, text: "hello".into(), tags: "".into() }
+    Wish::Say { speech: Speech::Privmsg, to: None, text: "hello".into(), tags: "".into(), cuts: Default::default() }
+}
+
+fn redact(author: Option<i64>, late: Option<u64>) -> Wish {
+    Wish::Redact { target: EventId(7), author: author.map(who), late, with: None, reason: "oops".into() }
+}
+
+fn rename(name: &str) -> Wish {
+    Wish::Rename { name: name.into(), reason: "better".into() }
 }
 
 fn topic(text: &str) -> Wish {
@@ -329,7 +337,13 @@ fn the_founder_stays_operator() {
 #[test]
 fn a_direct_room_is_made_by_speaking() {
     let mut room = RoomState::empty(RoomId(2), RoomKind::Direct, "anna,bela".into());
-    let said = |to| Body::Said { speech: Speech::Privmsg, to: Some(who(to)), text: "hello".into(), tags: "".into() };
+    let said = |to| Body::Said {
+        speech: Speech::Privmsg,
+        to: Some(who(to)),
+        text: "hello".into(),
+        tags: "".into(),
+        cuts: Default::default(),
+    };
     room.apply(1, &event(1, Some(who(1)), said(2)));
     let members: Vec<i64> = room.members.keys().map(|id| id.0).collect();
     assert_eq!(members, [1, 2]);
@@ -357,6 +371,7 @@ fn any_body() -> impl Strategy<Value = Body> {
         to: to.map(who),
         text,
         tags: "".into(),
+        cuts: Default::default(),
     });
     prop_oneof![
         said,
@@ -367,7 +382,8 @@ fn any_body() -> impl Strategy<Value = Body> {
         text().prop_map(|text| Body::Topic { text }),
         prop::collection::vec(any_change(), 1..4).prop_map(|c| Body::Mode { changes: print_changes(&c).into() }),
         (1..5i64).prop_map(|target| Body::Invite { target: who(target) }),
-        text().prop_map(|reason| Body::Redacted { target: EventId(1), reason }),
+        text().prop_map(|reason| Body::Redacted { target: EventId(1), of: None, reason }),
+        text().prop_map(|new| Body::Renamed { old: "#room".into(), new, reason: "".into() }),
         Just(Body::Reset),
     ]
 }
@@ -400,6 +416,8 @@ fn any_wish() -> impl Strategy<Value = Wish> {
         text().prop_map(|text| Wish::Topic { text }),
         prop::collection::vec(any_change(), 1..5).prop_map(|changes| Wish::Mode { changes }),
         (1..5i64).prop_map(invite),
+        (prop::option::of(1..5i64), prop::option::of(60..61u64)).prop_map(|(author, late)| redact(author, late)),
+        prop::sample::select(&["#room", "#other"][..]).prop_map(rename),
     ]
 }
 
@@ -419,6 +437,61 @@ fn change_directly(room: &mut RoomState, change: &ModeChange) {
         }
         ModeChange::List { letter, mask, on: false } => room.masks.unset(*letter, mask),
     }
+}
+
+#[test]
+fn people_take_back_their_own_and_operators_all() {
+    let room = channel("+nt");
+    let taken = |of: i64| Ok(vec![Body::Redacted { target: EventId(7), of: Some(who(of)), reason: "oops".into() }]);
+    assert_eq!(decide(&room, HOST, &actor(2), &redact(Some(2), None)), taken(2));
+    assert_eq!(decide(&room, HOST, &actor(1), &redact(Some(2), None)), taken(2));
+    assert_eq!(decide(&room, HOST, &admin(4), &redact(Some(2), None)), taken(2));
+    assert_eq!(decide(&room, HOST, &actor(2), &redact(Some(1), None)), Err(Refusal::NotYourMessage));
+    assert_eq!(decide(&room, HOST, &actor(1), &redact(None, None)), Err(Refusal::NoSuchMessage));
+    // Too late for bela, not for the operator.
+    assert_eq!(decide(&room, HOST, &actor(2), &redact(Some(2), Some(60))), Err(Refusal::TooLate { seconds: 60 }));
+    assert_eq!(decide(&room, HOST, &actor(1), &redact(Some(2), Some(60))), taken(2));
+    // Who is outside does not even learn that there is no such message.
+    for wish in [redact(Some(3), None), redact(None, None)] {
+        assert_eq!(decide(&room, HOST, &actor(3), &wish), Err(Refusal::NotInRoom));
+    }
+}
+
+#[test]
+fn between_two_everybody_takes_back_their_own() {
+    let mut room = RoomState::empty(RoomId(1), RoomKind::Direct, "anna,bela".into());
+    let said = Body::Said {
+        speech: Speech::Privmsg,
+        to: Some(who(2)),
+        text: "hello".into(),
+        tags: "".into(),
+        cuts: Default::default(),
+    };
+    room.apply(1, &event(1, Some(who(1)), said));
+    let wish = |author: i64| Wish::Redact {
+        target: EventId(1),
+        author: Some(who(author)),
+        late: None,
+        with: Some(who(2)),
+        reason: "".into(),
+    };
+    let taken = Body::Redacted { target: EventId(1), of: Some(who(2)), reason: "".into() };
+    assert_eq!(decide(&room, HOST, &actor(1), &wish(1)), Ok(vec![taken]));
+    assert_eq!(decide(&room, HOST, &actor(2), &wish(1)), Err(Refusal::NotYourMessage));
+    // An administrator's powers end where two speak with each other.
+    assert_eq!(decide(&room, HOST, &admin(2), &wish(1)), Err(Refusal::NotYourMessage));
+    assert_eq!(decide(&room, HOST, &admin(3), &wish(1)), Err(Refusal::NotInRoom));
+}
+
+#[test]
+fn operators_rename_their_room() {
+    let room = channel("+nt");
+    let renamed = Body::Renamed { old: "#room".into(), new: "#hall".into(), reason: "better".into() };
+    assert_eq!(decide(&room, HOST, &actor(1), &rename("#hall")), Ok(vec![renamed.clone()]));
+    assert_eq!(decide(&room, HOST, &actor(2), &rename("#hall")), Err(Refusal::NotOperator));
+    assert_eq!(decide(&room, HOST, &actor(3), &rename("#hall")), Err(Refusal::NotInRoom));
+    assert_eq!(decide(&room, HOST, &actor(1), &rename("#room")), Err(Refusal::SameName));
+    assert_eq!(&*then(room, Some(who(1)), renamed).name, "#hall");
 }
 
 proptest! {
@@ -508,7 +581,7 @@ proptest! {
             let actor = if matches!(wish, Wish::Mode { .. }) { who(1) } else { who(id) };
             after.apply(99, &event(99, Some(actor), body));
             match &wish {
-                Wish::Say { .. } => prop_assert_eq!(&after, &room),
+                Wish::Say { .. } | Wish::Redact { .. } => prop_assert_eq!(&after, &room),
                 Wish::Invite { target } if room.members.contains_key(&target.id) => prop_assert_eq!(&after, &room),
                 Wish::Invite { target } => prop_assert!(after.invited.contains(&target.id)),
                 Wish::Mode { changes } => prop_assert_eq!(after == room, undone(changes)),

@@ -30,6 +30,9 @@ pub(super) enum Command {
     Privmsg,
     Notice,
     Tagmsg,
+    Batch,
+    Redact,
+    Rename,
     Join,
     Part,
     Topic,
@@ -83,6 +86,9 @@ const TABLE: &[Row] = &[
     row("PRIVMSG", 0, Cost::Act, Command::Privmsg),
     row("NOTICE", 0, Cost::Act, Command::Notice),
     row("TAGMSG", 1, Cost::Act, Command::Tagmsg),
+    row("BATCH", 1, Cost::Act, Command::Batch),
+    row("REDACT", 2, Cost::Act, Command::Redact),
+    row("RENAME", 2, Cost::Act, Command::Rename),
     row("JOIN", 1, Cost::Act, Command::Join),
     row("PART", 1, Cost::Act, Command::Part),
     row("TOPIC", 1, Cost::Act, Command::Topic),
@@ -149,6 +155,8 @@ impl Row {
         match self.command {
             Command::Mode if asks => Cost::Look,
             Command::Privmsg if service::is_addressed(message) => service::cost(message),
+            // What is gathered is paid for when it is whole.
+            Command::Batch if message.params.first().is_some_and(|param| param.starts_with('+')) => Cost::Look,
             _ => self.cost,
         }
     }
@@ -158,7 +166,11 @@ impl Row {
         if matches!(self.command, Command::Privmsg) && service::is_addressed(message) {
             return false;
         }
-        matches!(self.command, Command::Privmsg | Command::Notice | Command::Tagmsg | Command::Pong)
+        self.is_speech() || matches!(self.command, Command::Batch | Command::Pong)
+    }
+
+    pub(super) fn is_speech(&self) -> bool {
+        matches!(self.command, Command::Privmsg | Command::Notice | Command::Tagmsg)
     }
 }
 
@@ -171,6 +183,7 @@ impl Session {
             Some(row) if message.params.len() < row.params || (row.params > 0 && message.params[0].is_empty()) => {
                 self.numeric(ERR_NEEDMOREPARAMS, &[row.name], "Not enough parameters");
             }
+            Some(row) if self.in_batch(message, row) => self.gather(message),
             Some(row) => match row.command {
                 Command::Privmsg => self.talk(message, Speech::Privmsg).await,
                 Command::Notice => self.talk(message, Speech::Notice).await,
@@ -186,6 +199,9 @@ impl Session {
 
     async fn run_rare(&mut self, message: &Message<'_>, command: Command) {
         match command {
+            Command::Batch => self.batch(message).await,
+            Command::Redact => self.redact(message).await,
+            Command::Rename => self.rename(message).await,
             Command::Join => self.join(message).await,
             Command::Part => self.part(message).await,
             Command::Topic => self.topic(message).await,

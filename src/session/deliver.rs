@@ -1,9 +1,8 @@
 //! From the log to the client: the drain over all rooms that have grown, in commit order; the replay when a room is
 //! entered; notes. Nothing queues here: what the client does not take stays in the log, and the cursor stands still.
 
+use std::borrow::Cow;
 use std::sync::Arc;
-
-use bytes::BytesMut;
 
 use crate::encode::{self, View};
 use crate::event::{Body, EventId, Millis, Note, NoteBody, RoomId, RoomKind, Seq, Who};
@@ -13,7 +12,7 @@ use crate::proto::line::Line;
 use crate::proto::numerics::*;
 
 use super::Session;
-use super::reply::{Mark, splice};
+use super::reply::{Mark, lines, splice, tagged};
 
 /// So many bytes are gathered before they are written; then the rest waits in the log.
 pub(super) const OUT_HIGH: usize = 16 * 1024;
@@ -30,6 +29,8 @@ pub(super) enum Since {
     Login(EventId),
     /// All after the account became a member.
     Membership,
+    /// It was in it all the time, but the room has another name since this event: only what came after is told.
+    Renamed(EventId),
 }
 
 impl Session {
@@ -51,6 +52,10 @@ impl Session {
                 break;
             };
             self.show(room, &entry);
+            if !self.entering.is_empty() {
+                // A room has another name, and is entered under it before anything else is told.
+                break;
+            }
         }
         Ok(())
     }
@@ -82,9 +87,7 @@ impl Session {
         }
         let Some((_, id)) = oldest else { return Ok(None) };
         let Some(cursor) = self.cursors.get_mut(&id) else { return Ok(None) };
-        let entry = cursor.peek().ok().flatten().cloned();
-        cursor.advance();
-        Ok(entry.map(|entry| (id, entry)))
+        Ok(cursor.advance().map(|entry| (id, entry)))
     }
 
     /// Shows one entry, if this client is to see it. A QUIT stands in the logs of several rooms and is shown once.
@@ -95,6 +98,11 @@ impl Session {
         }
         self.last_shown = event.id;
         self.forget_mine(EventId(event.id.0 - 1));
+        if event.is_redacted() {
+            // Taken back before this client came to it.
+            self.forget_mine(event.id);
+            return;
+        }
         let mark = self.take_mine(event.id);
         let me = self.person.id;
         let by_me = event.actor.as_ref().is_some_and(|who| who.id == me);
@@ -104,19 +112,23 @@ impl Session {
             // One as its sender, one as its receiver: to oneself, both.
             Body::Said { to: Some(to), .. } if to.id == me => usize::from(mark.is_some() && echo) + 1,
             Body::Said { to: Some(_), .. } => usize::from(!by_me || echo),
+            Body::Redacted { .. } if self.caps().contains(Cap::MessageRedaction) => usize::from(mark.is_none() || echo),
             // Told when the room was entered, or by the numeric.
             Body::Join { .. } | Body::Invite { .. } => usize::from(!by_me),
             _ => 1,
         };
         let shown = copies > 0 && encode::shows(event.kind(), self.caps(), View::Live);
         if shown {
-            let Some(name) = self.cursors.get(&room).map(|cursor| cursor.room.name()) else { return };
-            let (host, caps) = (&self.ctx.info.name, self.caps());
-            let line = entry.encoding(encode::slot(caps), || encode::event(event, &name, host, caps));
+            let Some(cursor) = self.cursors.get(&room) else { return };
+            let bytes = self.encoded(entry, &cursor.name, cursor.room.is_called(&cursor.name));
+            let batch = encode::is_batch(event, self.caps());
             for copy in 0..copies {
                 let tags = mark.as_ref().filter(|_| copy == 0).map(Mark::tags).unwrap_or_default();
-                splice(&mut self.out, &tags, line);
+                lines(&tags, &bytes, batch).for_each(|(tags, line)| splice(&mut self.out, tags, line));
             }
+        }
+        if let Body::Renamed { old, new, reason } = &event.body {
+            self.show_renamed(room, event, [old, new, reason]);
         }
         match mark {
             Some(Mark::Batch { reference, last: true }) => self.end_batch(&reference),
@@ -225,7 +237,7 @@ impl Session {
         let first = match since {
             Since::Membership if room.kind == RoomKind::Direct => 1,
             Since::Membership => member.joined + 1,
-            Since::Event(event) | Since::Login(event) => match room.after(event) {
+            Since::Event(event) | Since::Login(event) | Since::Renamed(event) => match room.after(event) {
                 Some(seq) => seq,
                 None => self.ctx.log.readers().place_after(room.id, event).await?,
             },
@@ -246,12 +258,12 @@ impl Session {
         }
         let news = self.news(&room, first, snapshot.head).await?;
         self.tell_room(&snapshot, marker);
-        if self.is_told_the_past() && self.settings.replay_lines > 0 {
+        if self.is_told_the_past() && self.settings.replay_lines > 0 && !matches!(since, Since::Renamed(_)) {
             let wanted = news.len().max(self.settings.replay_lines);
             let past = self.recent(&room, snapshot.head, wanted).await?;
-            self.replay(&snapshot.state.name, &past);
+            self.replay(&snapshot.state.name, &past, room.is_called(&snapshot.state.name));
         } else {
-            self.tell_news(&snapshot.state.name, &news);
+            self.tell_news(&snapshot.state.name, &news, room.is_called(&snapshot.state.name));
         }
         self.sync_entered(&room);
         Ok(())
@@ -291,7 +303,7 @@ impl Session {
                 rows.into_iter().map(|(_, entry)| entry).collect()
             }
         };
-        entries.retain(|entry| matches!(entry.event.body, Body::Said { .. }));
+        entries.retain(|entry| matches!(entry.event.body, Body::Said { .. }) && !entry.event.is_redacted());
         Ok(entries)
     }
 
@@ -303,17 +315,23 @@ impl Session {
         self.ctx.log.readers().spoken_before(room.id, head + 1, wanted).await
     }
 
-    fn tell_room(&mut self, snapshot: &Snapshot, marker: Option<Line>) {
-        let state = &snapshot.state;
-        let (nick, host) = (self.person.nick.clone(), self.ctx.info.name.clone());
+    /// The beginning of a line that says what this account does, with the tags that the client takes.
+    pub(super) fn own_line(&self, time: Millis) -> Line {
+        let (nick, host) = (&self.person.nick, &self.ctx.info.name);
         let mut line = Line::new();
         if self.caps().contains(Cap::ServerTime) {
-            line = line.tag("time", &encode::iso((self.ctx.clock)()));
+            line = line.tag("time", &encode::iso(time));
         }
         if self.caps().contains(Cap::AccountTag) {
-            line = line.tag("account", &nick);
+            line = line.tag("account", nick);
         }
-        line = line.source(&encode::source(&nick, &host)).command("JOIN").param(&state.name);
+        line.source(&encode::source(nick, host))
+    }
+
+    fn tell_room(&mut self, snapshot: &Snapshot, marker: Option<Line>) {
+        let state = &snapshot.state;
+        let nick = self.person.nick.clone();
+        let mut line = self.own_line((self.ctx.clock)()).command("JOIN").param(&state.name);
         if self.caps().contains(Cap::ExtendedJoin) {
             line = line.param(&nick).last(&self.person.realname());
         }
@@ -330,11 +348,12 @@ impl Session {
         }
     }
 
-    /// Lines of the past: in a batch for who knows batches, with times as tags or in front of the text.
-    fn replay(&mut self, target: &str, entries: &[Arc<Entry>]) {
+    /// Lines of the past: in a batch for who knows batches, with times as tags or in front of the text. `shared`: see
+    /// [`Session::encoded`].
+    fn replay(&mut self, target: &str, entries: &[Arc<Entry>], shared: bool) {
         let (host, caps) = (self.ctx.info.name.clone(), self.caps());
         let shown = entries.iter().filter(|entry| encode::shows(entry.event.kind(), caps, View::History));
-        let shown: Vec<&Arc<Entry>> = shown.collect();
+        let shown: Vec<&Arc<Entry>> = shown.filter(|entry| !entry.event.is_redacted()).collect();
         if shown.is_empty() {
             return;
         }
@@ -351,15 +370,13 @@ impl Session {
         }
         let tags = batch.as_ref().map(|reference| format!("batch={reference}")).unwrap_or_default();
         for entry in shown {
-            let line = match caps.contains(Cap::ServerTime) {
-                true => {
-                    entry.encoding(encode::slot(caps), || encode::event(&entry.event, target, &host, caps)).to_vec()
-                }
-                false => encode::dated(&entry.event, target, &host, caps),
+            let dated = !caps.contains(Cap::ServerTime);
+            let bytes = match dated {
+                false => self.encoded(entry, target, shared),
+                true => Cow::Owned(encode::dated(&entry.event, target, &host, caps)),
             };
-            for line in line.split_inclusive(|byte| *byte == b'\n') {
-                self.answer.lines.push(tagged(&tags, line));
-            }
+            let batch = !dated && encode::is_batch(&entry.event, caps);
+            self.answer.lines.extend(lines(&tags, &bytes, batch).map(|(tags, line)| tagged(tags, line)));
         }
         if let Some(reference) = &batch {
             self.say(Line::new().source(&host).command("BATCH").param(&format!("-{reference}")));
@@ -367,11 +384,22 @@ impl Session {
     }
 
     /// Lines that came just before the cursor's start, told as what they are: news.
-    fn tell_news(&mut self, target: &str, entries: &[Arc<Entry>]) {
-        let (host, caps) = (self.ctx.info.name.clone(), self.caps());
+    fn tell_news(&mut self, target: &str, entries: &[Arc<Entry>], shared: bool) {
+        let caps = self.caps();
         for entry in entries.iter().filter(|entry| encode::shows(entry.event.kind(), caps, View::Live)) {
-            let line = entry.encoding(encode::slot(caps), || encode::event(&entry.event, target, &host, caps));
-            self.answer.lines.push(tagged("", line));
+            let bytes = self.encoded(entry, target, shared);
+            self.answer.lines.extend(lines("", &bytes, false).map(|(tags, line)| tagged(tags, line)));
+        }
+    }
+
+    /// An entry as this client reads it. `shared`: the room is called so by all who read it now, so that they can share
+    /// the bytes; asked after the entry was taken, since a room that gets another name gets new entries with it.
+    fn encoded<'a>(&self, entry: &'a Entry, name: &str, shared: bool) -> Cow<'a, [u8]> {
+        let (host, caps) = (&self.ctx.info.name, self.caps());
+        let encode = || encode::event(&entry.event, name, host, caps);
+        match shared {
+            true => Cow::Borrowed(entry.encoding(encode::slot(&entry.event, caps), encode)),
+            false => Cow::Owned(encode()),
         }
     }
 
@@ -397,12 +425,4 @@ impl Session {
             splice(&mut self.out, "", &line);
         }
     }
-}
-
-/// A line with tags in front, without CR LF.
-fn tagged(tags: &str, line: &[u8]) -> Vec<u8> {
-    let mut tagged = BytesMut::with_capacity(line.len() + tags.len() + 2);
-    splice(&mut tagged, tags, line);
-    tagged.truncate(tagged.len() - 2);
-    tagged.to_vec()
 }

@@ -12,7 +12,7 @@ use crate::proto::names::AccountName;
 use crate::proto::numerics::*;
 
 use super::Session;
-use super::reply::{label_tag, splice};
+use super::reply::{label_tag, lines, splice};
 use super::rooms::clean;
 
 /// Lines of a page that are read at a time.
@@ -165,14 +165,17 @@ impl Session {
     /// know no other way to be told it.
     pub(super) fn tell_event(&mut self, event: &Event, room: &str, batch: Option<&str>) {
         let (host, caps) = (&self.ctx.info.name, self.caps());
-        let lines = match caps.contains(Cap::ServerTime) {
-            true => encode::event(event, room, host, caps),
-            false => encode::dated(event, room, host, caps),
+        if event.is_redacted() {
+            return;
+        }
+        let dated = !caps.contains(Cap::ServerTime);
+        let bytes = match dated {
+            false => encode::event(event, room, host, caps),
+            true => encode::dated(event, room, host, caps),
         };
         let tags = batch.map(|reference| format!("batch={reference}")).unwrap_or_default();
-        for line in lines.split_inclusive(|byte| *byte == b'\n') {
-            splice(&mut self.out, &tags, line);
-        }
+        let whole = !dated && encode::is_batch(event, caps);
+        lines(&tags, &bytes, whole).for_each(|(tags, line)| splice(&mut self.out, tags, line));
     }
 
     /// Begins an answer that is a batch as a whole, so that the label stands on it. Without batches: nothing.

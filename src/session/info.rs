@@ -17,7 +17,7 @@ impl Session {
         self.numeric(RPL_WELCOME, &[], &text);
         self.numeric(RPL_YOURHOST, &[], &format!("Your host is {}, running version {VERSION}", info.name));
         self.numeric(RPL_CREATED, &[], &format!("This server was started {} UTC", encode::stamp(info.started)));
-        let params = [&info.name, VERSION, "iow", &modes::all_letters(), &modes::letters_with_param()];
+        let params = [&info.name, VERSION, "Biow", &modes::all_letters(), &modes::letters_with_param()];
         let line = self.numeric_line(RPL_MYINFO, &params);
         self.say(line);
         self.isupport();
@@ -27,6 +27,7 @@ impl Session {
     }
 
     pub(super) fn isupport(&mut self) {
+        let extra: Vec<String> = self.settings.client_tags.token().into_iter().collect();
         let limits = isupport::Limits {
             network: &self.ctx.info.network,
             line_bytes: crate::proto::line::BODY_MAX,
@@ -34,7 +35,7 @@ impl Session {
             rooms: Some(self.settings.rooms_per_account),
             history: self.settings.page_lines,
             safe_rate: true,
-            extra: &[],
+            extra: &extra,
         };
         for tokens in isupport::lines(&limits) {
             let words: Vec<&str> = tokens.split(' ').collect();

@@ -68,7 +68,7 @@ impl Past {
 impl Session {
     /// Whether this client is told unasked what was said before. A bot would answer it again.
     pub(super) fn is_told_the_past(&self) -> bool {
-        !self.person.is_bot() && !fetches(self.caps())
+        !self.is_bot() && !fetches(self.caps())
     }
 
     /// A room that is entered at login: what its device missed is to be told next. `before`: the newest event before the

@@ -11,10 +11,13 @@ mod markers;
 mod metadata;
 mod missed;
 mod modes;
+mod multiline;
 mod people;
 mod powers;
 mod presence;
+mod redact;
 mod register;
+mod rename;
 mod reply;
 mod rooms;
 mod search;
@@ -50,6 +53,7 @@ use crate::net::limits::{LoginThrottle, PlaceThrottle, Rate, TokenBucket};
 use crate::proto::caps::{CapSet, Negotiation};
 use crate::proto::device::DeviceName;
 use crate::proto::line::{Line, Message};
+use crate::proto::tags::TagFilter;
 use crate::room::Actor;
 
 use commands::Cost;
@@ -118,6 +122,9 @@ pub struct Settings {
     pub ping_timeout: Duration,
     pub write_deadline: Duration,
     pub presence_grace: Duration,
+    pub client_tags: TagFilter,
+    /// How long people may take back what they said; `None`: for ever.
+    pub redaction_window: Option<Duration>,
     pub newcomers: Newcomers,
 }
 
@@ -236,6 +243,10 @@ pub struct Session {
     ending: Option<Arc<str>>,
     /// Only of clients that use METADATA.
     listening: Option<Box<Listening>>,
+    /// Marked as a bot by its client (+B).
+    bot: bool,
+    /// A long message that is coming in.
+    open: Option<Box<multiline::Open>>,
     presence: Presence,
 }
 
@@ -338,6 +349,8 @@ impl Session {
             slow_since: None,
             ending: None,
             listening: None,
+            bot: false,
+            open: None,
             person: person.clone(),
             mailbox: mailbox.clone(),
             ctx: ctx.clone(),
@@ -407,7 +420,8 @@ impl Session {
                 return reason;
             }
             let wake = self.deferred.as_ref().and_then(|deferred| deferred.until);
-            let deadline = wake.map_or(pulse.next_check(), |until| until.min(pulse.next_check()));
+            let patience = self.open.as_ref().and_then(|open| open.until());
+            let deadline = [wake, patience].into_iter().flatten().fold(pulse.next_check(), Instant::min);
             if timer.deadline() != deadline.into() {
                 timer.as_mut().reset(deadline.into());
             }
@@ -428,6 +442,7 @@ impl Session {
                 },
                 () = self.mailbox.wait() => {}
                 () = &mut timer => {
+                    self.batch_timeout(Instant::now());
                     if let Some(until) = wake && until <= Instant::now() && let Some(deferred) = &mut self.deferred {
                         deferred.until = None;
                     }
@@ -514,7 +529,11 @@ impl Session {
             self.deferred = Some(Deferred { line: line.to_owned(), until: None });
             return None;
         }
-        let cost = row.map_or(Cost::Look, |row| row.cost(&message));
+        let cost = match row {
+            // Paid for when it is whole.
+            Some(row) if self.in_batch(&message, row) => Cost::Look,
+            row => row.map_or(Cost::Look, |row| row.cost(&message)),
+        };
         if let Err(wait) = self.pay(cost) {
             let now = Instant::now();
             let since = *self.slow_since.get_or_insert(now);

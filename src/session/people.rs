@@ -64,7 +64,7 @@ impl Session {
         if person.is_oper() {
             flags.push('*');
         }
-        if person.is_bot() {
+        if person.shows_as_bot() {
             flags.push('B');
         }
         if let Some(member) = member {
@@ -116,7 +116,7 @@ impl Session {
         if person.is_oper() {
             self.numeric(RPL_WHOISOPERATOR, &[&nick], "is an administrator");
         }
-        if person.is_bot() {
+        if person.shows_as_bot() {
             self.numeric(RPL_WHOISBOT, &[&nick], "is a bot");
         }
         self.numeric(RPL_WHOISACCOUNT, &[&nick, &nick], "is logged in as");

@@ -77,6 +77,29 @@ pub(super) fn splice(out: &mut BytesMut, tags: &str, line: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// The lines of an event, and what is put in front of each. A label stands on the first alone; so does the reference of a
+/// batch around an event that is a batch itself, and on its end.
+pub(super) fn lines<'a>(tags: &'a str, bytes: &'a [u8], batch: bool) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    let last = memchr::memchr_iter(b'\n', bytes).count() - 1;
+    let labeled = tags.starts_with("label=");
+    bytes.split_inclusive(|byte| *byte == b'\n').enumerate().map(move |(at, line)| {
+        let bare = match at {
+            0 => false,
+            _ if labeled => true,
+            at => batch && at != last,
+        };
+        (if bare { "" } else { tags }, line)
+    })
+}
+
+/// A line with tags in front, without CR LF.
+pub(super) fn tagged(tags: &str, line: &[u8]) -> Vec<u8> {
+    let mut tagged = BytesMut::with_capacity(line.len() + tags.len() + 2);
+    splice(&mut tagged, tags, line);
+    tagged.truncate(tagged.len() - 2);
+    tagged.to_vec()
+}
+
 impl Session {
     /// Adds a line to the answer.
     pub(super) fn say(&mut self, line: Line) {
@@ -143,7 +166,13 @@ impl Session {
             Refusal::NotStored(_) if speaking && target.starts_with('#') => {
                 self.numeric(ERR_CANNOTSENDTOCHAN, &[target], &text);
             }
-            Refusal::NotStored(_) => self.numeric(ERR_UNKNOWNERROR, &[command, target], &text),
+            // The last five have words of their own where they are met (REDACT, RENAME).
+            Refusal::NotStored(_)
+            | Refusal::NoSuchMessage
+            | Refusal::NotYourMessage
+            | Refusal::TooLate { .. }
+            | Refusal::NameInUse
+            | Refusal::SameName => self.numeric(ERR_UNKNOWNERROR, &[command, target], &text),
         }
     }
 

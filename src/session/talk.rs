@@ -1,23 +1,34 @@
 //! PRIVMSG, NOTICE and TAGMSG. What is to be kept is handed to the log without waiting; the echo comes from there.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::encode;
-use crate::event::{EventId, Note, NoteBody, RoomId, RoomKind, Speech};
-use crate::live::Person;
+use crate::event::{EventId, Note, NoteBody, RoomId, RoomKind, Speech, pieces};
+use crate::live::{Person, Receipt};
 use crate::log::{Intent, Reply, Room};
 use crate::proto::caps::Cap;
-use crate::proto::line::{BODY_MAX, Message, Tags};
+use crate::proto::line::{BODY_MAX, Message};
 use crate::proto::names::{AccountName, RoomName};
 use crate::proto::numerics::*;
+use crate::proto::tags::is_passing;
 use crate::room::{Wish, may_speak};
 
-use super::reply::{Mark, Mine};
+use super::reply::{Mark, Mine, lines, tagged};
 use super::rooms::clean;
 use super::{Pending, Session, service};
 
 /// Receivers of one command at most (`TARGMAX`).
 pub(super) const TARGETS_MAX: usize = 4;
+
+/// What is said.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'a> {
+    pub speech: Speech,
+    pub text: &'a str,
+    pub tags: &'a str,
+    pub cuts: &'a [u32],
+}
 
 impl Session {
     pub(super) async fn talk(&mut self, message: &Message<'_>, speech: Speech) {
@@ -41,7 +52,10 @@ impl Session {
         if speech != Speech::Tagmsg {
             self.person.active((self.ctx.clock)());
         }
-        let tags = client_tags(&message.tags);
+        let tags = self.settings.client_tags.relayed(&message.tags);
+        if self.open.is_some() {
+            self.interrupted();
+        }
         if speech == Speech::Tagmsg && (tags.is_empty() || !self.caps().contains(Cap::MessageTags)) {
             return;
         }
@@ -56,17 +70,20 @@ impl Session {
         let label = self.answer.label.clone();
         let alone = targets.len() == 1;
         for target in targets.into_iter().take(TARGETS_MAX) {
-            self.talk_to(target, speech, text, &tags, label.as_deref().filter(|_| alone)).await;
+            self.talk_to(target, Words { speech, text, tags: &tags, cuts: &[] }, label.as_deref().filter(|_| alone))
+                .await;
         }
     }
 
-    async fn talk_to(&mut self, target: &str, speech: Speech, text: &str, tags: &str, label: Option<&str>) {
+    pub(super) async fn talk_to(&mut self, target: &str, words: Words<'_>, label: Option<&str>) {
+        let Words { speech, text, tags, cuts } = words;
         if service::is_service(target) {
             // Boxed: it is rare, and an idle session must not be larger for it.
             return Box::pin(self.say_to_service(speech, text)).await;
         }
         let command = word(speech);
-        let passing = speech == Speech::Tagmsg && !is_kept(tags);
+        let passing = speech == Speech::Tagmsg && is_passing(tags);
+        let tags = &*self.marked(tags);
         if target.starts_with('#') {
             let Some(room) = self.find_room(target).filter(|room| self.may_address(room)) else {
                 if speech != Speech::Notice {
@@ -75,14 +92,14 @@ impl Session {
                 return;
             };
             let name = room.name();
-            if !self.fits(command, &name, text) {
+            if !self.fits(command, &name, text, cuts) {
                 return;
             }
             if passing {
                 self.pass_to_room(&room, &name, tags);
                 return;
             }
-            let wish = Wish::Say { speech, to: None, text: text.into(), tags: tags.into() };
+            let wish = Wish::Say { speech, to: None, text: text.into(), tags: tags.into(), cuts: cuts.into() };
             let intent = Intent::InRoom { room: room.id, actor: self.actor(), wish };
             let inside = self.cursors.contains_key(&room.id);
             self.submit(intent, command, &name, label, inside.then_some(room.id)).await;
@@ -100,15 +117,15 @@ impl Session {
             }
             return;
         };
-        if !self.fits(command, &person.nick, text) {
+        if !self.fits(command, &person.nick, text, cuts) {
             return;
         }
         if passing {
             self.pass_to_person(&person, tags);
             return;
         }
-        let intent =
-            Intent::Direct { actor: self.actor(), to: person.who(), speech, text: text.into(), tags: tags.into() };
+        let (actor, to) = (self.actor(), person.who());
+        let intent = Intent::Direct { actor, to, speech, text: text.into(), tags: tags.into(), cuts: cuts.into() };
         if speech == Speech::Privmsg
             && let Some(text) = absence(&person)
         {
@@ -118,10 +135,14 @@ impl Session {
     }
 
     /// Whether the line will reach the others whole. Cutting it would lose words without a word.
-    fn fits(&mut self, command: &str, target: &str, text: &str) -> bool {
-        let nick = &self.person.nick;
-        let len = encode::said_len(nick, &self.ctx.info.name, command, target, text);
-        if len > BODY_MAX {
+    fn fits(&mut self, command: &str, target: &str, text: &str, cuts: &[u32]) -> bool {
+        let (nick, host) = (&self.person.nick, &self.ctx.info.name);
+        let lines = pieces(text, cuts).map(|(line, _)| encode::said_len(nick, host, command, target, line));
+        let len = lines.max().unwrap_or(0);
+        if len > BODY_MAX && (!cuts.is_empty() || text.contains('\n')) {
+            let text = format!("A line is {} bytes too long; the message was not sent", len - BODY_MAX);
+            self.fail("BATCH", "MULTILINE_INVALID", &[], &text);
+        } else if len > BODY_MAX {
             let over = len - BODY_MAX;
             let text = format!("The message is {over} bytes too long and was not sent; send it in two parts");
             self.numeric(ERR_INPUTTOOLONG, &[], &text);
@@ -159,18 +180,21 @@ impl Session {
             return;
         }
         match self.ctx.log.ask(intent).await {
-            Ok(receipt) => {
-                let inside = receipt.room.is_some_and(|room| self.cursors.contains_key(&room));
-                match receipt.event {
-                    Some(event) if (inside || direct) && self.caps().contains(Cap::EchoMessage) => {
-                        self.answer.caused.push(event);
-                    }
-                    Some(event) if inside || direct => self.mine.push_back(Mine { event, mark: Mark::Nothing }),
-                    Some(event) => self.echo_from_outside(receipt.room, event, target),
-                    None => {}
-                }
-            }
+            Ok(receipt) => self.settle(&receipt, direct, target),
             Err(refusal) => self.refuse(&refusal, command, target),
+        }
+    }
+
+    /// What was said is stored: its echo is part of the answer.
+    pub(super) fn settle(&mut self, receipt: &Receipt, direct: bool, target: &str) {
+        let inside = receipt.room.is_some_and(|room| self.cursors.contains_key(&room));
+        match receipt.event {
+            Some(event) if (inside || direct) && self.caps().contains(Cap::EchoMessage) => {
+                self.answer.caused.push(event);
+            }
+            Some(event) if inside || direct => self.mine.push_back(Mine { event, mark: Mark::Nothing }),
+            Some(event) => self.echo_from_outside(receipt.room, event, target),
+            None => {}
         }
     }
 
@@ -181,9 +205,22 @@ impl Session {
         }
         let entry = room.and_then(|room| self.ctx.log.directory().by_id(room)).and_then(|room| room.entry(event));
         if let Some(entry) = entry {
-            let mut line = encode::event(&entry.event, target, &self.ctx.info.name, self.caps());
-            line.truncate(line.len() - 2);
-            self.answer.lines.push(line);
+            let bytes = encode::event(&entry.event, target, &self.ctx.info.name, self.caps());
+            self.answer.lines.extend(lines("", &bytes, false).map(|(tags, line)| tagged(tags, line)));
+        }
+    }
+
+    /// Whether this session's client is a bot, by its account or by its own word.
+    pub(super) fn is_bot(&self) -> bool {
+        self.bot || self.person.is_bot()
+    }
+
+    /// The tags of what this session says: `bot` stands before those of a bot.
+    fn marked<'a>(&self, tags: &'a str) -> Cow<'a, str> {
+        match (self.is_bot(), tags.is_empty()) {
+            (false, _) => Cow::Borrowed(tags),
+            (true, true) => Cow::Borrowed("bot"),
+            (true, false) => Cow::Owned(format!("bot;{tags}")),
         }
     }
 
@@ -266,24 +303,6 @@ impl Session {
         let name = AccountName::parse(nick).ok()?;
         self.ctx.log.roster().by_key(name.key())
     }
-}
-
-/// The client-only tags of a line, as they came.
-fn client_tags(tags: &Tags<'_>) -> String {
-    let kept: Vec<String> = tags
-        .raw_pairs()
-        .filter(|(key, _)| key.starts_with('+'))
-        .map(|(key, value)| if value.is_empty() { key.to_owned() } else { format!("{key}={value}") })
-        .collect();
-    kept.join(";")
-}
-
-/// Whether tags without text are part of the conversation (a reaction) and not passing (typing).
-fn is_kept(tags: &str) -> bool {
-    tags.split(';').any(|tag| {
-        let key = tag.split_once('=').map_or(tag, |(key, _)| key);
-        matches!(key, "+draft/react" | "+draft/unreact" | "+react" | "+unreact")
-    })
 }
 
 /// What the sender of a direct message should know of the receiver.

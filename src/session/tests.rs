@@ -70,6 +70,8 @@ impl Bench {
             messages_per_second: 1_000_000,
             message_burst: 1_000_000,
             flood_delay_max: PLENTY,
+            client_tags: Default::default(),
+            redaction_window: None,
             registration_timeout: PLENTY,
             ping_interval: PLENTY,
             ping_timeout: PLENTY,
@@ -130,7 +132,13 @@ impl Bench {
     fn says(&self, name: &str, room: &str, text: &str) -> Intent {
         let who = self.ctx.log.roster().by_key(name).unwrap().who();
         let room = self.ctx.log.directory().by_key(room).unwrap().id;
-        let wish = Wish::Say { speech: crate::event::Speech::Privmsg, to: None, text: text.into(), tags: "".into() };
+        let wish = Wish::Say {
+            speech: crate::event::Speech::Privmsg,
+            to: None,
+            text: text.into(),
+            tags: "".into(),
+            cuts: Default::default(),
+        };
         Intent::InRoom { room, actor: Actor { who, admin: true }, wish }
     }
 

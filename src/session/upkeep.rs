@@ -46,8 +46,10 @@ impl Session {
     pub(super) fn too_fast(&mut self, message: &Message<'_>) {
         let target = message.param(0).map_or_else(|| "*".to_owned(), super::rooms::clean);
         let command = message.command.to_ascii_uppercase();
+        // A message of several lines is refused as a whole, under the label it came with.
+        let whole = if command == "BATCH" { self.open.take() } else { None };
         let text = "You are sending too fast; this message was not sent";
-        self.answer.label = self.label_of(&message.tags);
+        self.answer.label = whole.and_then(|open| open.into_label()).or_else(|| self.label_of(&message.tags));
         if self.caps().contains(Cap::StandardReplies) || !target.starts_with('#') {
             self.fail_own(&command, "RATE_LIMITED", &[&target], text);
         } else {

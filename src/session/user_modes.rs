@@ -16,8 +16,14 @@ impl Session {
             }
             Some(_) => match message.params.get(1) {
                 None => {
-                    let modes = if self.powers() { "+o" } else { "+" };
-                    let line = self.numeric_line(RPL_UMODEIS, &[modes]);
+                    let mut modes = String::from("+");
+                    if self.is_bot() {
+                        modes.push('B');
+                    }
+                    if self.powers() {
+                        modes.push('o');
+                    }
+                    let line = self.numeric_line(RPL_UMODEIS, &[&modes]);
                     self.say(line);
                 }
                 Some(changes) => self.change_user_modes(changes),
@@ -42,12 +48,23 @@ impl Session {
                         self.drop_powers();
                     }
                 }
+                'B' => self.mark_bot(on),
                 'i' | 'w' => {}
                 _ => unknown = true,
             }
         }
         if unknown {
             self.numeric(ERR_UMODEUNKNOWNFLAG, &[], "There is no such user mode");
+        }
+    }
+
+    /// The account of a bot is one without being told, and stays one.
+    fn mark_bot(&mut self, on: bool) {
+        let before = self.is_bot();
+        self.bot = on;
+        self.person.set_bot(self.id, on);
+        if self.is_bot() != before {
+            self.tell_mode(if on { "+B" } else { "-B" });
         }
     }
 

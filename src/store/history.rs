@@ -44,7 +44,7 @@ pub struct Counts {
 macro_rules! page {
     ($from:literal, $condition:literal, $order:literal) => {
         concat!(
-            "SELECT log.seq, events.id, time, kind, actor_id, actor, target_id, target, about, text, tags FROM log ",
+            "SELECT log.seq, events.id, time, kind, actor_id, actor, target_id, target, about, text, tags, cuts FROM log ",
             $from,
             " CROSS JOIN events ON events.id = log.event_id WHERE log.room_id = ?1 AND log.seq ",
             $condition,
@@ -65,7 +65,8 @@ pub(super) const STEP_TIME: &str = "SELECT seq, events.time FROM log CROSS JOIN 
 const STEP_ID: &str = "SELECT id, time FROM events WHERE id >= ?2 ORDER BY id LIMIT 1";
 
 /// The columns [`event`] reads, from `id` on.
-pub(super) const EVENT_COLUMNS: &str = "events.id, time, kind, actor_id, actor, target_id, target, about, text, tags";
+pub(super) const EVENT_COLUMNS: &str =
+    "events.id, time, kind, actor_id, actor, target_id, target, about, text, tags, cuts";
 
 impl Reads {
     /// The room's newest seq; 0: nothing has happened yet. Never goes back, whatever retention takes away.
@@ -252,8 +253,16 @@ pub(super) fn event(row: &Row<'_>, at: usize) -> Result<Event> {
     };
     let target = || who(at + 5)?.ok_or_else(|| damaged("no target"));
     let text_at = |column| text(row, at + column);
-    let said =
-        |speech| -> Result<Body> { Ok(Body::Said { speech, to: who(at + 5)?, text: text_at(8)?, tags: text_at(9)? }) };
+    let said = |speech| -> Result<Body> {
+        let cuts = match row.get::<_, Option<String>>(at + 10)? {
+            None => Arc::default(),
+            Some(cuts) => {
+                let cuts: std::result::Result<_, _> = cuts.split(' ').map(str::parse::<u32>).collect();
+                cuts.map_err(|_| damaged("broken cuts"))?
+            }
+        };
+        Ok(Body::Said { speech, to: who(at + 5)?, text: text_at(8)?, tags: text_at(9)?, cuts })
+    };
     let body = match kind {
         Kind::Privmsg => said(Speech::Privmsg)?,
         Kind::Notice => said(Speech::Notice)?,
@@ -267,10 +276,17 @@ pub(super) fn event(row: &Row<'_>, at: usize) -> Result<Event> {
         Kind::Invite => Body::Invite { target: target()? },
         Kind::Redacted => {
             let about: Option<i64> = row.get(at + 7)?;
-            Body::Redacted { target: EventId(about.ok_or_else(|| damaged("no subject"))?), reason: text_at(8)? }
+            let target = EventId(about.ok_or_else(|| damaged("no subject"))?);
+            Body::Redacted { target, of: who(at + 5)?, reason: text_at(8)? }
         }
         Kind::Created => Body::Created { modes: text_at(8)? },
         Kind::Reset => Body::Reset,
+        Kind::Renamed => {
+            let text = text_at(8)?;
+            let mut words = text.splitn(3, ' ');
+            let (Some(old), Some(new)) = (words.next(), words.next()) else { return Err(damaged("no names")) };
+            Body::Renamed { old: old.into(), new: new.into(), reason: words.next().unwrap_or_default().into() }
+        }
     };
     Ok(Event { id: EventId(id), time: Millis(row.get(at + 1)?), actor: who(at + 3)?, body })
 }

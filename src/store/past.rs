@@ -83,7 +83,7 @@ macro_rules! past {
             $columns,
             " FROM log CROSS JOIN events ON events.id = log.event_id
              WHERE log.room_id = ?1 AND log.seq >= ?2 AND log.seq < ?3
-             AND (?5 >> kind) & 1 AND (log.spoken = 1 OR kind NOT IN (1, 2))
+             AND (?5 >> kind) & 1 AND (log.spoken = 1 OR kind NOT IN (1, 2, 3) OR tags NOT NULL)
              ORDER BY log.seq ",
             $order,
             " LIMIT ?4"
@@ -99,9 +99,9 @@ pub(super) const PLACES_SPOKEN_BACK: &str = "SELECT log.seq FROM log INDEXED BY 
 pub(super) const PLACES_KINDS: &str = past!("", kinds, "ASC");
 pub(super) const PLACES_KINDS_BACK: &str = past!("", kinds, "DESC");
 pub(super) const PAGE_SPOKEN: &str =
-    past!(", events.id, time, kind, actor_id, actor, target_id, target, about, text, tags", spoken, "ASC");
+    past!(", events.id, time, kind, actor_id, actor, target_id, target, about, text, tags, cuts", spoken, "ASC");
 pub(super) const PAGE_KINDS: &str =
-    past!(", events.id, time, kind, actor_id, actor, target_id, target, about, text, tags", kinds, "ASC");
+    past!(", events.id, time, kind, actor_id, actor, target_id, target, about, text, tags, cuts", kinds, "ASC");
 
 macro_rules! conversations {
     ($order:literal) => {

@@ -32,7 +32,13 @@ impl Log {
             MemberRow { account: alice.id, nick: "alice".into(), op: false, voice: false, present: true, joined: 1 };
         tx.set_member(room, &member).unwrap();
         for n in 1..=entries {
-            let said = Body::Said { speech: Speech::Privmsg, to: None, text: n.to_string().into(), tags: "".into() };
+            let said = Body::Said {
+                speech: Speech::Privmsg,
+                to: None,
+                text: n.to_string().into(),
+                tags: "".into(),
+                cuts: Default::default(),
+            };
             let body = if n.is_multiple_of(3) { said } else { Body::Join { realname: "A".into() } };
             append(&tx, room, n, &alice, body);
         }
@@ -121,7 +127,8 @@ fn a_message_of_another_room_is_no_place() {
     let mut log = Log::new(6);
     let tx = log.writer.begin().unwrap();
     let other = tx.create_room(RoomKind::Channel, "#other", "#other", "", None, Millis(1)).unwrap();
-    let said = Body::Said { speech: Speech::Privmsg, to: None, text: "x".into(), tags: "".into() };
+    let said =
+        Body::Said { speech: Speech::Privmsg, to: None, text: "x".into(), tags: "".into(), cuts: Default::default() };
     tx.append(&Event { id: EventId(61), time: time(6), actor: Some(log.alice.clone()), body: said }, &[(other, 1)])
         .unwrap();
     tx.commit().unwrap();
@@ -178,7 +185,13 @@ fn conversations_are_listed_by_their_newest_words() {
         tx.set_member(room, &member(who)).unwrap();
     }
     for (n, room) in [(20, direct), (30, own), (40, strange)] {
-        let said = Body::Said { speech: Speech::Notice, to: None, text: "x".into(), tags: "".into() };
+        let said = Body::Said {
+            speech: Speech::Notice,
+            to: None,
+            text: "x".into(),
+            tags: "".into(),
+            cuts: Default::default(),
+        };
         append(&tx, room, n, &alice, said);
     }
     tx.commit().unwrap();

@@ -4,6 +4,7 @@
 //! can only be dropped (SQLite itself may have rolled it back, and what came after would be kept piece by piece).
 //! The writer is usable again after any failure, as soon as its cause is gone.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::path::Path;
@@ -115,8 +116,9 @@ impl Tx<'_> {
             let columns = Columns::of(&event.body);
             let kind = event.kind();
             conn.prepare_cached(
-                "INSERT INTO events (id, time, kind, room_id, places, actor_id, actor, target_id, target, about, text, tags)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                "INSERT INTO events (id, time, kind, room_id, places, actor_id, actor, target_id, target, about, text, tags,
+                                     cuts)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?
             .execute(params![
                 event.id.0,
@@ -129,15 +131,16 @@ impl Tx<'_> {
                 columns.target.map(|who| who.id.0),
                 columns.target.map(|who| &*who.nick),
                 columns.about,
-                columns.text,
+                columns.text.as_deref(),
                 columns.tags,
+                columns.cuts,
             ])?;
             let mut log =
                 conn.prepare_cached("INSERT INTO log (room_id, seq, event_id, spoken) VALUES (?1, ?2, ?3, ?4)")?;
             for (room, seq) in places {
                 log.execute(params![room.0, signed(*seq), event.id.0, kind.is_spoken()])?;
             }
-            if let (Some(room), Some(text), true) = (room, columns.text, kind.is_spoken()) {
+            if let (Some(room), Some(text), true) = (room, columns.text.as_deref(), kind.is_spoken()) {
                 let mut words = self.writer.words.borrow_mut();
                 words::document(room, event.actor.as_ref().map(|who| who.id.0), text, &mut words);
                 conn.prepare_cached("INSERT INTO search (rowid, text) VALUES (?1, ?2)")?
@@ -159,7 +162,8 @@ impl Tx<'_> {
                 conn.prepare_cached("UPDATE log SET spoken = 0 WHERE room_id = ?1 AND seq = ?2")?
                     .execute([room.0, signed(seq)])?;
             }
-            conn.prepare_cached("UPDATE events SET text = NULL, tags = NULL WHERE id = ?1")?.execute([target.0])?;
+            conn.prepare_cached("UPDATE events SET text = NULL, tags = NULL, cuts = NULL WHERE id = ?1")?
+                .execute([target.0])?;
             Ok(true)
         })
     }
@@ -290,25 +294,35 @@ fn leaving(conn: &Connection, id: i64) -> Result<Option<Leaving>> {
 struct Columns<'a> {
     target: Option<&'a Who>,
     about: Option<i64>,
-    text: Option<&'a str>,
+    text: Option<Cow<'a, str>>,
     tags: Option<&'a str>,
+    cuts: Option<String>,
 }
 
 impl<'a> Columns<'a> {
     fn of(body: &'a Body) -> Columns<'a> {
-        fn filled(text: &str) -> Option<&str> {
-            (!text.is_empty()).then_some(text)
+        fn filled(text: &str) -> Option<Cow<'_, str>> {
+            (!text.is_empty()).then_some(Cow::Borrowed(text))
         }
         match body {
-            Body::Said { speech: _, to, text, tags } => {
-                Columns { target: to.as_ref(), text: filled(text), tags: filled(tags), about: None }
-            }
+            Body::Said { speech: _, to, text, tags, cuts } => Columns {
+                target: to.as_ref(),
+                text: filled(text),
+                tags: (!tags.is_empty()).then_some(&**tags),
+                cuts: (!cuts.is_empty()).then(|| cuts.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")),
+                about: None,
+            },
             Body::Kick { target, reason } => {
                 Columns { target: Some(target), text: filled(reason), ..Columns::default() }
             }
             Body::Invite { target } => Columns { target: Some(target), ..Columns::default() },
-            Body::Redacted { target, reason } => {
-                Columns { about: Some(target.0), text: filled(reason), ..Columns::default() }
+            Body::Redacted { target, of, reason } => {
+                Columns { about: Some(target.0), target: of.as_ref(), text: filled(reason), ..Columns::default() }
+            }
+            // Names have no blanks.
+            Body::Renamed { old, new, reason } => {
+                let text = if reason.is_empty() { format!("{old} {new}") } else { format!("{old} {new} {reason}") };
+                Columns { text: Some(text.into()), ..Columns::default() }
             }
             Body::Join { realname: text }
             | Body::Part { reason: text }

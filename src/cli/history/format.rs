@@ -73,12 +73,15 @@ impl<W: Write> Printer<W> {
                 write!(self.out, "{}\r\n", fields.map(csv_field).join(","))
             }
             Format::Text => {
-                let line = text::clean(&sentence(event));
-                writeln!(self.out, "{}  {line}", text::local(event.time, self.zone))
+                let sentence = sentence(event);
+                let mut lines = sentence.split('\n').map(text::clean);
+                let first = lines.next().unwrap_or_default();
+                writeln!(self.out, "{}  {first}", text::local(event.time, self.zone))?;
+                lines.try_for_each(|line| writeln!(self.out, "    {line}"))
             }
             Format::Html => {
                 let said = event.kind().is_spoken();
-                let (class, line) = (if said { "said" } else { "event" }, html(&text::clean(&sentence(event))));
+                let (class, line) = (if said { "said" } else { "event" }, lines_of_html(&sentence(event)));
                 let (exact, local) = (text::rfc3339(event.time), text::local(event.time, self.zone));
                 let id = event.id.msgid();
                 writeln!(
@@ -116,8 +119,9 @@ fn content(event: &Event) -> String {
         Body::Kick { target, reason } => with(&target.nick, reason),
         Body::Invite { target } => target.nick.to_string(),
         Body::Mode { changes } => changes.to_string(),
-        Body::Redacted { target, reason } => with(&target.msgid().to_string(), reason),
+        Body::Redacted { target, reason, .. } => with(&target.msgid().to_string(), reason),
         Body::Created { modes } => modes.to_string(),
+        Body::Renamed { old, new, reason } => with(&format!("{old} {new}"), reason),
     }
 }
 
@@ -126,9 +130,8 @@ fn sentence(event: &Event) -> String {
     let who = event.actor.as_ref().map_or("the server", |who| &who.nick);
     let because = |reason: &str| if reason.is_empty() { String::new() } else { format!(" ({reason})") };
     match &event.body {
+        Body::Said { .. } if event.is_redacted() => format!("<{who}> (taken back)"),
         Body::Said { speech: Speech::Tagmsg, tags, .. } => format!("* {who} marked a message: {tags}"),
-        // What was taken back has lost its text.
-        Body::Said { text, .. } if text.is_empty() => format!("<{who}> (taken back)"),
         Body::Said { speech, text, .. } => {
             let action = text.strip_prefix("\u{1}ACTION ").map(|text| text.strip_suffix('\u{1}').unwrap_or(text));
             match (action, speech) {
@@ -145,8 +148,11 @@ fn sentence(event: &Event) -> String {
         Body::Topic { text } => format!("* {who} set the topic: {text}"),
         Body::Mode { changes } => format!("* {who} set the modes {changes}"),
         Body::Invite { target } => format!("* {who} invited {}", target.nick),
-        Body::Redacted { target, reason } => format!("* {who} took back message {}{}", target.msgid(), because(reason)),
+        Body::Redacted { target, reason, .. } => {
+            format!("* {who} took back message {}{}", target.msgid(), because(reason))
+        }
         Body::Created { modes } => format!("* {who} made the room ({modes})"),
+        Body::Renamed { old, new, reason } => format!("* {who} renamed the room {old} to {new}{}", because(reason)),
         Body::Reset => "* the server came back after a crash".to_owned(),
     }
 }
@@ -158,6 +164,10 @@ fn csv_field(field: &str) -> String {
     } else {
         field.to_owned()
     }
+}
+
+fn lines_of_html(text: &str) -> String {
+    text.split('\n').map(|line| html(&text::clean(line))).collect::<Vec<_>>().join("<br>")
 }
 
 fn html(text: &str) -> String {
@@ -202,7 +212,13 @@ mod tests {
     }
 
     fn said(text: &str) -> Event {
-        event(Body::Said { speech: Speech::Privmsg, to: None, text: text.into(), tags: "".into() })
+        event(Body::Said {
+            speech: Speech::Privmsg,
+            to: None,
+            text: text.into(),
+            tags: "".into(),
+            cuts: Default::default(),
+        })
     }
 
     fn printed(format: Format, events: &[Event]) -> String {
@@ -235,18 +251,28 @@ mod tests {
                 said("hi \u{1b}[31mred"),
                 said("\u{1}ACTION waves\u{1}"),
                 said(""),
-                event(Body::Said { speech: Speech::Notice, to: None, text: "note".into(), tags: "".into() }),
+                said("one\ntwo"),
+                event(Body::Said {
+                    speech: Speech::Notice,
+                    to: None,
+                    text: "note".into(),
+                    tags: "".into(),
+                    cuts: Default::default(),
+                }),
                 event(Body::Kick { target: bob, reason: "spam".into() }),
                 event(Body::Quit { reason: "".into() }),
             ],
         );
-        let lines: Vec<&str> = text.lines().map(|line| line.strip_prefix("2026-11-23 15:04:05  ").unwrap()).collect();
+        let lines = text.lines().map(|line| line.strip_prefix("2026-11-23 15:04:05  ").unwrap_or(line));
+        let lines: Vec<&str> = lines.collect();
         assert_eq!(
             lines,
             [
                 "<alice> hi [31mred",
                 "* alice waves",
                 "<alice> (taken back)",
+                "<alice> one",
+                "    two",
                 "-alice- note",
                 "* alice put bob out (spam)",
                 "* alice went offline"

@@ -140,7 +140,13 @@ mod tests {
 
     fn said(text: &str) -> Event {
         let actor = Some(Who { id: AccountId(1), nick: "anna".into() });
-        let body = Body::Said { speech: Speech::Privmsg, to: None, text: text.into(), tags: "".into() };
+        let body = Body::Said {
+            speech: Speech::Privmsg,
+            to: None,
+            text: text.into(),
+            tags: "".into(),
+            cuts: Default::default(),
+        };
         Event { id: EventId(1), time: Millis(0), actor, body }
     }
 

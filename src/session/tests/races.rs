@@ -86,7 +86,14 @@ async fn what_was_not_told_was_not_seen() {
         let to = roster.by_key("bela").unwrap().who();
         let hold = if first { bench.hold_person("bela") } else { bench.hold_bells("direct:1:2") };
         let text = if first { "the first" } else { "the second" };
-        let said = Intent::Direct { actor: from, to, speech: Speech::Privmsg, text: text.into(), tags: "".into() };
+        let said = Intent::Direct {
+            actor: from,
+            to,
+            speech: Speech::Privmsg,
+            text: text.into(),
+            tags: "".into(),
+            cuts: Default::default(),
+        };
         bench.ctx.log.submit(said, Reply::Nobody).await.unwrap();
         moment().await;
         bela.send("VERSION").await;

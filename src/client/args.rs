@@ -30,7 +30,7 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 pub struct Common {
-    /// The server for send, tail and history [default: the last one used interactively]
+    /// The server for send, tail, history and search [default: the last one used interactively]
     #[arg(long, global = true, value_name = "[USER@]HOST[:PORT]", env = "CHAT_SERVER")]
     pub server: Option<String>,
 
@@ -94,11 +94,23 @@ pub enum Task {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Not there yet; without this it would be taken for a host.
-    #[command(hide = true)]
+    /// Print what was said with all these words, in the rooms you are in and in your direct messages
+    #[command(override_usage = "chat [USER@HOST[:PORT]] search [OPTIONS] WORD...")]
     Search {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        /// Words that must all occur; the last may be the beginning of one
+        #[arg(required_unless_present_any = ["within", "from"])]
         words: Vec<String>,
+        /// Only in this room, or with this person
+        #[arg(long = "in", value_name = "TARGET")]
+        within: Option<String>,
+        /// Only what this person said
+        #[arg(long, value_name = "NAME")]
+        from: Option<String>,
+        /// How many messages, the newest
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        last: u32,
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
     },
     /// Not there yet; without this it would be taken for a host.
     #[command(hide = true)]

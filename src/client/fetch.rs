@@ -1,4 +1,4 @@
-//! `chat history` and `chat tail`: the messages of one conversation, the last ones and, for tail, those that come.
+//! `chat history`, `chat tail` and `chat search`: messages of the past, the last ones and, for tail, those that come.
 //!
 //! A server with chathistory is asked for as many as are wanted; from another one come those it shows at joining.
 
@@ -14,12 +14,14 @@ use super::dial::Dialer;
 use super::heard::{Heard, Said};
 use super::link::Link;
 use super::pipe::{PipeError, enter, next, settle};
-use super::show::{Zone, json, plain};
+use super::show::{Zone, json, plain, rfc3339};
 use super::text::same;
 use super::view::Seen;
 
 /// More than this are not kept together in memory.
 const LAST_MAX: u32 = 100_000;
+/// Messages asked for at a time in a search.
+const SEARCH_PAGE: usize = 100;
 /// No server shows less than this at joining when there is more.
 const REPLAY_LIKELY: usize = 10;
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
@@ -47,6 +49,85 @@ pub async fn history<S: AsyncRead + AsyncWrite>(
         note(&format!("these {} messages are what the server shows at joining; it may have more", lines.len()));
     }
     done_if_closed(lines.iter().try_for_each(|said| wanted.print(said, out)).and_then(|()| out.flush()))
+}
+
+/// What is searched for, and how it is printed.
+pub struct Sought<'a> {
+    /// Words that must all occur.
+    pub text: &'a str,
+    pub within: Option<&'a str>,
+    pub from: Option<&'a str>,
+    pub last: u32,
+    pub format: Format,
+    pub zone: Zone,
+}
+
+/// Prints the newest messages that are as sought, the oldest first.
+pub async fn search<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    sought: &Sought<'_>,
+    out: &mut dyn Write,
+    mut note: impl FnMut(&str),
+) -> Result<(), PipeError> {
+    settle(link, |_| {}).await?;
+    if !link.session.has_search() {
+        return Err(PipeError::NoSearch);
+    }
+    let most = sought.last.min(LAST_MAX) as usize;
+    let mut found: VecDeque<Said> = VecDeque::new();
+    let mut seen = Seen::default();
+    while found.len() < most {
+        // What was said at that very moment comes again: the bound is part of the answer.
+        let page = find(link, sought, found.front().map(|said| rfc3339(said.at)), SEARCH_PAGE).await?;
+        let full = page.len() >= SEARCH_PAGE;
+        let fresh: Vec<Said> =
+            page.into_iter().filter(|said| said.msgid.as_deref().is_none_or(|id| seen.is_new(id))).collect();
+        if fresh.is_empty() {
+            break;
+        }
+        fresh.into_iter().rev().for_each(|said| found.push_front(said));
+        if !full {
+            break;
+        }
+    }
+    found.drain(..found.len().saturating_sub(most));
+    if found.is_empty() {
+        note("nothing was found in the rooms you are in and in your direct messages");
+    }
+    let print = |said: &Said, out: &mut dyn Write| match sought.format {
+        Format::Text => writeln!(out, "{}", plain(said, sought.zone, true)),
+        Format::Json => writeln!(out, "{}", json(said)),
+    };
+    done_if_closed(found.iter().try_for_each(|said| print(said, out)).and_then(|()| out.flush()))
+}
+
+/// One page: the newest that are as sought, at this time or earlier.
+async fn find<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    sought: &Sought<'_>,
+    before: Option<String>,
+    limit: usize,
+) -> Result<Vec<Said>, PipeError> {
+    let limit = limit.to_string();
+    let attributes = [
+        ("text", Some(sought.text).filter(|text| !text.is_empty())),
+        ("in", sought.within),
+        ("from", sought.from),
+        ("before", before.as_deref()),
+        ("limit", Some(limit.as_str())),
+    ];
+    let given: Vec<(&str, &str)> = attributes.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    link.session.search(&given);
+    let fence = link.session.fence();
+    let mut page = Vec::new();
+    loop {
+        match next(link).await? {
+            Heard::Said(said) if said.replayed => page.push(said),
+            Heard::Refused { said: None, why, .. } => return Err(PipeError::Search(why)),
+            Heard::Fence(id) if id == fence => return Ok(page),
+            _ => {}
+        }
+    }
 }
 
 /// Prints the last messages and then the new ones, until nobody reads them any more. Comes back by itself when the

@@ -14,13 +14,13 @@ use super::text::clean;
 use crate::proto::line::{Line, Message};
 
 /// What makes the client a better one, if the server has it. `sasl` is asked for apart: without it there is no login.
-const WANTED: [&str; 15] = [
+const WANTED: [&str; 16] = [
     "account-tag",
     "away-notify",
     "batch",
     "cap-notify",
     PASSIVE,
-    "draft/chathistory",
+    HISTORY,
     "echo-message",
     "extended-join",
     "invite-notify",
@@ -29,11 +29,15 @@ const WANTED: [&str; 15] = [
     "multi-prefix",
     "server-time",
     "setname",
+    SEARCH,
     "standard-replies",
 ];
 
 /// For scripts: what they are sent does not count as seen, so that their account's person is told of it all the same.
 const PASSIVE: &str = "chatd/passive";
+
+pub const HISTORY: &str = "draft/chathistory";
+pub const SEARCH: &str = "soju.im/search";
 
 /// Bytes of base64 in one AUTHENTICATE line.
 const SASL_CHUNK: usize = 400;
@@ -82,7 +86,13 @@ impl Caps {
 /// The wanted ones among what is offered (`name` or `name=value`, separated by blanks).
 pub fn wanted_of(offered: &str, passive: bool) -> Vec<&'static str> {
     let names: Vec<&str> = offered.split_ascii_whitespace().map(cap_name).collect();
-    let wanted = WANTED.into_iter().filter(|wanted| *wanted != PASSIVE || passive);
+    // A chatd shows whoever talks what they missed, direct messages too, and better than we could ask for it.
+    let shown_unasked = !passive && names.contains(&PASSIVE);
+    let wanted = WANTED.into_iter().filter(|wanted| match *wanted {
+        PASSIVE => passive,
+        HISTORY => !shown_unasked,
+        _ => true,
+    });
     wanted.filter(|wanted| names.contains(wanted)).collect()
 }
 
@@ -243,4 +253,18 @@ impl Login {
 
 fn cap_name(cap: &str) -> &str {
     cap.split_once('=').map_or(cap, |(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn history_is_asked_for_where_nobody_shows_it_unasked() {
+        let has = |offered: &str, passive| wanted_of(offered, passive).contains(&HISTORY);
+        let (chatd, other) = ("batch chatd/passive draft/chathistory", "batch draft/chathistory=x");
+        assert!(has(chatd, true), "a script reads nothing that was meant for its person");
+        assert!(!has(chatd, false), "who talks is shown what waits, direct messages too");
+        assert!(has(other, true) && has(other, false));
+    }
 }

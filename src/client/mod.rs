@@ -35,7 +35,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use address::Address;
 use args::{Cli, Common, Task};
 use dial::{DialError, Dialer};
-use fetch::Wanted;
+use fetch::{Sought, Wanted};
 use link::Link;
 use login::Credentials;
 use password::Source;
@@ -77,11 +77,17 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
     let Cli { place, common, task } = cli;
     match task {
         Some(Task::Forget { place }) => forget(&files, &place),
-        Some(Task::Search { .. }) => Err(Failure::Failed(
-            "searching is not possible from here yet: who runs the server can ('chatd history ROOM --search TEXT'), \
-             or search in what 'chat history' prints"
-                .to_owned(),
-        )),
+        Some(Task::Search { words, within, from, last, format }) => {
+            let text = words.join(" ");
+            let dialer = dialer(&files, &common, place, 0)?;
+            let (within, from) = (within.as_deref(), from.as_deref());
+            let sought = Sought { text: &text, within, from, last, format, zone: Zone::Local };
+            on_runtime(async {
+                let mut link = dialer.dial(|_| {}).await?;
+                let result = fetch::search(&mut link, &sought, &mut io::stdout().lock(), complain).await;
+                farewell(link, result).await
+            })
+        }
         Some(Task::Passwd) => Err(Failure::Failed(
             "the password cannot be changed from here yet: ask who runs the server ('chatd user passwd NAME')"
                 .to_owned(),
@@ -195,7 +201,7 @@ fn dialer(files: &Files, common: &Common, place: Option<String>, fetch: u32) -> 
     let place = place.or_else(|| common.server.clone().filter(|server| !server.is_empty())).or_else(|| files.last());
     let place = place.ok_or_else(|| {
         Failure::Usage(
-            "which server? Write chat [USER@]HOST[:PORT]; for send, tail and history use --server or CHAT_SERVER, \
+            "which server? Write chat [USER@]HOST[:PORT]; for send, tail, history and search use --server or CHAT_SERVER, \
              or connect once on a terminal: the last server is remembered"
                 .to_owned(),
         )

@@ -37,6 +37,10 @@ pub enum PipeError {
     Slow(usize),
     #[error("you are not in {0}: enter it first (on a terminal: chat, then /join {0}; for send and tail: --join)")]
     NotIn(String),
+    #[error("the server does not search; see what 'chat history' prints")]
+    NoSearch,
+    #[error("the search was refused: {0}")]
+    Search(String),
     #[error("cannot write: {0}")]
     Output(io::Error),
     #[error(transparent)]

@@ -10,10 +10,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::heard::{Happened, Heard, Said, Speech, What};
-use super::login::{Caps, Credentials, Login, Step, wanted_of};
+use super::login::{Caps, Credentials, HISTORY, Login, SEARCH, Step, wanted_of};
 use super::text::{clean, key, same, split};
 use crate::event::Millis;
-use crate::proto::line::{BODY_MAX, Line, Message};
+use crate::proto::line::{BODY_MAX, Line, Message, escape};
 
 /// Texts under way to the server at one time. When there are as many, [`Session::say`] takes no more.
 pub const PENDING_MAX: usize = 256;
@@ -59,8 +59,16 @@ struct Batch {
 }
 
 enum BatchKind {
-    Replay { with: String, count: usize, oldest: Option<String> },
-    Answer { label: u64 },
+    Replay {
+        with: String,
+        count: usize,
+        oldest: Option<String>,
+    },
+    Answer {
+        label: u64,
+    },
+    /// What a search has found.
+    Found,
     Other,
 }
 
@@ -156,7 +164,7 @@ impl Session {
 
     /// Whether history has to be asked for; else it comes unasked at joining.
     pub fn has_chathistory(&self) -> bool {
-        self.caps.has("draft/chathistory") && self.caps.has("batch")
+        self.caps.has(HISTORY) && self.caps.has("batch")
     }
 
     /// The messages that it takes to say a text.
@@ -201,6 +209,26 @@ impl Session {
             None => line.param("LATEST").param(with).param("*"),
         };
         self.out.push(line.param(&count.min(self.history_max).to_string()));
+    }
+
+    /// Whether the server searches for us.
+    pub fn has_search(&self) -> bool {
+        self.caps.has(SEARCH) && self.caps.has("batch")
+    }
+
+    /// Asks for what was said and has all these attributes (`text`, `in`, `from`, `before`, `limit`); it comes marked
+    /// as replayed. Only where [`Session::has_search`].
+    pub fn search(&mut self, attributes: &[(&str, &str)]) {
+        let mut all = String::new();
+        for (name, value) in attributes {
+            if !all.is_empty() {
+                all.push(';');
+            }
+            all.push_str(name);
+            all.push('=');
+            escape(value, &mut all);
+        }
+        self.out.push(Line::new().command("SEARCH").last(&all));
     }
 
     /// Sends a command: the last parameter may hold blanks, the others should not.
@@ -257,7 +285,7 @@ impl Session {
         for _ in 0..self.batches.len() {
             let Some(batch) = around.and_then(|id| self.batches.iter().find(|batch| batch.id == id)) else { break };
             match batch.kind {
-                BatchKind::Replay { .. } => frame.replayed = true,
+                BatchKind::Replay { .. } | BatchKind::Found => frame.replayed = true,
                 BatchKind::Answer { label } => frame.label = frame.label.or(Some(label)),
                 BatchKind::Other => {}
             }
@@ -439,6 +467,7 @@ impl Session {
                     self.heard.push_back(Heard::Earlier { with: with.clone() });
                     BatchKind::Replay { with, count: 0, oldest: None }
                 }
+                (SEARCH, _) => BatchKind::Found,
                 (_, Some(label)) if frame.alone => BatchKind::Answer { label },
                 _ => BatchKind::Other,
             };
@@ -449,7 +478,7 @@ impl Session {
             match self.batches.remove(at).kind {
                 BatchKind::Replay { with, count, oldest } => self.heard.push_back(Heard::Now { with, count, oldest }),
                 BatchKind::Answer { label } => self.stored(Some(label)),
-                BatchKind::Other => {}
+                BatchKind::Found | BatchKind::Other => {}
             }
         }
     }

@@ -128,7 +128,7 @@ pub fn json(said: &Said) -> String {
 }
 
 /// Always with milliseconds, so that equal times are equal texts.
-fn rfc3339(at: Millis) -> String {
+pub fn rfc3339(at: Millis) -> String {
     let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
     let time = utc(at);
     time.format(format).or_else(|_| time.format(&Rfc3339)).unwrap_or_default()

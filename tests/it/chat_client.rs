@@ -82,6 +82,64 @@ async fn a_long_text_is_sent_in_pieces_that_fit() {
 }
 
 #[tokio::test]
+async fn history_goes_back_as_far_as_is_wanted() {
+    let server = Server::configure()
+        .set("history.page_lines", 40)
+        .set("limits.messages_per_second", 1000)
+        .set("limits.message_burst", 1000)
+        .start()
+        .await;
+    let mut bob = server.login("bob").await;
+    for n in 0..130 {
+        bob.send(format!("PRIVMSG #lobby :line {n}.")).await;
+    }
+    bob.send("PRIVMSG alice :between us").await;
+    bob.sync().await;
+    let alice = Chat::of(&server, "alice");
+    let said = server.history("#lobby").into_iter().filter(|entry| entry.kind == "message").map(|entry| entry.msgid);
+    let said: Vec<String> = said.collect();
+    let msgids = |printed: String| -> Vec<String> {
+        let objects = printed.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an object"));
+        objects.map(|object| object["msgid"].as_str().expect("an id").to_owned()).collect()
+    };
+    for last in [1, 40, 41, 120, 130, 999] {
+        let printed = alice.run(&["history", "#lobby", "--last", &last.to_string(), "--format", "json"], "").ok();
+        assert_eq!(msgids(printed), said[said.len().saturating_sub(last)..], "--last {last}");
+    }
+    let printed = alice.run(&["history", "bob"], "").ok();
+    assert!(printed.lines().count() == 1 && printed.ends_with("<bob> between us\n"), "{printed}");
+}
+
+#[tokio::test]
+async fn search_finds_what_one_may_read() {
+    let server =
+        Server::configure().set("limits.messages_per_second", 1000).set("limits.message_burst", 1000).start().await;
+    let mut bob = server.login("bob").await;
+    bob.ask("JOIN #other").await;
+    for n in 0..120 {
+        bob.send(format!("PRIVMSG #lobby :tea {n}.")).await;
+    }
+    bob.send("PRIVMSG alice :green tea; and cake").await;
+    bob.send("PRIVMSG #other :black tea").await;
+    bob.sync().await;
+    let mut alice_herself = server.login("alice").await;
+    alice_herself.send("PRIVMSG #lobby :my tea").await;
+    alice_herself.sync().await;
+    let alice = Chat::of(&server, "alice");
+    let lines = |args: &[&str]| alice.run(&[&["search"], args].concat(), "").ok().lines().count();
+    assert_eq!(lines(&["tea", "--last", "200"]), 122, "page by page, and nothing of #other");
+    assert_eq!(lines(&["tea", "--last", "7"]), 7);
+    assert_eq!(lines(&["tea", "--in", "#lobby", "--from", "alice"]), 1);
+    assert_eq!(lines(&["--in", "bob"]), 1);
+    assert_eq!(lines(&["coffee"]), 0);
+    let printed = alice.run(&["search", "green", "tea;"], "").ok();
+    assert!(printed.ends_with(" bob <bob> green tea; and cake\n"), "{printed}");
+    let printed = alice.run(&["search", "--format", "json", "green"], "").ok();
+    assert!(printed.contains(r#""room":"bob""#) && printed.contains(r#""kind":"message""#), "{printed}");
+    alice.run(&["search"], "").fails(2);
+}
+
+#[tokio::test]
 async fn history_and_tail() {
     let server = Server::start().await;
     let mut bob = server.login("bob").await;

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use super::{CAPS, label, pair};
 use crate::client::args::Format;
-use crate::client::fetch::{Wanted, history};
+use crate::client::fetch::{Sought, Wanted, history, search};
 use crate::client::pipe::{Lines, PipeError, send, talk};
 use crate::client::show::Zone;
 
@@ -183,6 +183,56 @@ async fn history_is_fetched_page_by_page_where_it_can_be_asked_for() {
     let out = String::from_utf8(out).unwrap();
     let ids: Vec<&str> = out.lines().map(|line| &line[line.len() - 4..line.len() - 2]).collect();
     assert_eq!(ids, ["k2", "k3", "k4"]);
+}
+
+const TEA: Sought<'_> =
+    Sought { text: "green tea; 茶", within: Some("#ops"), from: None, last: 2, format: Format::Text, zone: Zone::Utc };
+
+#[tokio::test]
+async fn a_search_is_asked_in_the_words_of_tags() {
+    let (mut link, mut server) = pair();
+    let (mut out, mut notes) = (Vec::new(), Vec::new());
+    let client = search(&mut link, &TEA, &mut out, |text: &str| notes.push(text.to_owned()));
+    let script = async {
+        server.let_in(&format!("{CAPS} soju.im/search"), OPS).await;
+        let asked = server.expect("SEARCH ").await;
+        assert!(asked.ends_with("text=green\\stea\\:\\s茶;in=#ops;limit=100"), "{asked}");
+        server
+            .send(
+                ":s BATCH +1 soju.im/search\n\
+                 @batch=1;msgid=k1;time=2026-11-22T08:00:00.000Z :bob!b@h PRIVMSG #ops :one\n\
+                 @batch=1;msgid=k2;time=2026-11-22T08:00:01.000Z :bob!b@h PRIVMSG #ops :two\n\
+                 @msgid=k9 :bob!b@h PRIVMSG #ops :just now\n\
+                 @batch=1;msgid=k3;time=2026-11-22T08:00:02.000Z :bob!b@h PRIVMSG alice :three\n\
+                 :s BATCH -1",
+            )
+            .await;
+        server.fence().await;
+    };
+    let (result, ()) = tokio::join!(client, script);
+    result.unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "2026-11-22 08:00:01 #ops <bob> two\n2026-11-22 08:00:02 bob <bob> three\n"
+    );
+    assert!(notes.is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_search_or_will_not_says_so() {
+    let (mut link, mut server) = pair();
+    let mut out = Vec::new();
+    let (result, ()) = tokio::join!(search(&mut link, &TEA, &mut out, |_| {}), server.let_in(CAPS, OPS));
+    assert!(matches!(result, Err(PipeError::NoSearch)));
+    let (mut link, mut server) = pair();
+    let script = async {
+        server.let_in(&format!("{CAPS} soju.im/search"), OPS).await;
+        server.expect("SEARCH ").await;
+        server.send(":s FAIL SEARCH INTERNAL_ERROR :not now").await;
+        server.fence().await;
+    };
+    let (result, ()) = tokio::join!(search(&mut link, &TEA, &mut out, |_| {}), script);
+    assert!(matches!(result, Err(PipeError::Search(why)) if why == "not now"));
 }
 
 #[tokio::test]

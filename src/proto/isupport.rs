@@ -11,6 +11,11 @@ use super::{masks, modes, names};
 /// still fit into one line.
 pub const TEXT_MAX: usize = 390;
 
+/// Rooms in one JOIN or PART at most; further ones are passed over.
+pub const ROOMS_MAX: usize = 64;
+/// People in one KICK at most.
+pub const KICKS_MAX: usize = 4;
+
 /// What the tables do not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits<'a> {
@@ -72,7 +77,11 @@ fn tokens(limits: &Limits<'_>) -> Vec<String> {
         format!("AWAYLEN={TEXT_MAX}"),
         format!("KEYLEN={}", modes::KEY_BYTES),
         format!("MAXTARGETS={targets}"),
-        format!("TARGMAX=PRIVMSG:{targets},NOTICE:{targets},TAGMSG:{targets},JOIN:,PART:,NAMES:1,KICK:1,WHOIS:1"),
+        format!(
+            "TARGMAX=PRIVMSG:{targets},NOTICE:{targets},TAGMSG:{targets},JOIN:{ROOMS_MAX},PART:{ROOMS_MAX},NAMES:1,KICK:{KICKS_MAX},WHOIS:1"
+        ),
+        "ELIST=CMNTU".to_owned(),
+        "SAFELIST".to_owned(),
         "BOT=B".to_owned(),
         format!("CHATHISTORY={}", limits.history),
         "MSGREFTYPES=msgid,timestamp".to_owned(),
@@ -141,6 +150,9 @@ mod tests {
             "INVEX=I",
             "EXTBAN=~,a",
             "ACCOUNTEXTBAN=a",
+            "ELIST=CMNTU",
+            "SAFELIST",
+            "TARGMAX=PRIVMSG:4,NOTICE:4,TAGMSG:4,JOIN:64,PART:64,NAMES:1,KICK:4,WHOIS:1",
             "NICKLEN=32",
             "CHANNELLEN=64",
             "draft/ACCOUNTREQUIRED",

@@ -95,7 +95,7 @@ const TABLE: &[Row] = &[
     row("NAMES", 0, Cost::Look, Command::Names),
     row("LIST", 0, Cost::Look, Command::List),
     row("KICK", 2, Cost::Act, Command::Kick),
-    row("INVITE", 2, Cost::Act, Command::Invite),
+    row("INVITE", 0, Cost::Act, Command::Invite),
     row("MODE", 1, Cost::Act, Command::Mode),
     row("METADATA", 0, Cost::Look, Command::Metadata),
     row("WHO", 0, Cost::Look, Command::Who),

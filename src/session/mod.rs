@@ -7,6 +7,8 @@ mod credentials;
 mod deliver;
 mod history;
 mod info;
+mod invitations;
+mod list;
 mod markers;
 mod metadata;
 mod missed;

@@ -1,21 +1,18 @@
-//! JOIN, PART, TOPIC, NAMES, LIST, KICK, INVITE. The log decides; here names are resolved and answers are worded.
+//! JOIN, PART, TOPIC, NAMES, KICK. The log decides; here names are resolved and answers are worded.
 
 use std::sync::Arc;
 
 use crate::event::EventId;
 use crate::log::{Intent, Room};
 use crate::proto::caps::Cap;
-use crate::proto::isupport::TEXT_MAX;
+use crate::proto::isupport::{KICKS_MAX, ROOMS_MAX, TEXT_MAX};
 use crate::proto::line::Message;
-use crate::proto::names::RoomName;
+use crate::proto::names::{NameError, ROOM_BYTES, RoomName};
 use crate::proto::numerics::*;
-use crate::room::{Member, RoomState, Wish};
+use crate::room::{Member, RoomState, Wish, may_rule};
 
 use super::Session;
 use super::deliver::Since;
-
-/// Rooms in one JOIN or PART at most.
-const ROOMS_MAX: usize = 64;
 
 impl Session {
     pub(super) async fn join(&mut self, message: &Message<'_>) {
@@ -37,7 +34,10 @@ impl Session {
         let name = match RoomName::parse(text) {
             Ok(name) => name,
             Err(error) => {
-                let code = if text.starts_with('#') { ERR_BADCHANMASK } else { ERR_NOSUCHCHANNEL };
+                let code = match error {
+                    NameError::RoomStart | NameError::RoomTooLong => ERR_NOSUCHCHANNEL,
+                    _ => ERR_BADCHANMASK,
+                };
                 self.numeric(code, &[&clean(text)], &error.to_string());
                 return;
             }
@@ -99,46 +99,45 @@ impl Session {
         }
     }
 
+    /// `KICK #room a,b :reason`, or a room for each: `KICK #one,#two a,b`.
     pub(super) async fn kick(&mut self, message: &Message<'_>) {
         let reason = message.param(2).map_or_else(|| self.person.nick.to_string(), |reason| cut(reason).to_owned());
-        let room = message.params[0];
-        for nick in message.params[1].split(',').filter(|nick| !nick.is_empty()).take(4) {
-            match self.find_person(nick) {
-                Some(person) => {
-                    let wish = Wish::Kick { target: person.who(), reason: reason.as_str().into() };
-                    self.wish(room, "KICK", wish).await;
-                }
-                None if self.known_room(room).is_none() => {
-                    self.numeric(ERR_NOSUCHCHANNEL, &[&clean(room)], "There is no such room");
-                }
-                None => self.numeric(ERR_USERNOTINCHANNEL, &[&clean(nick), &clean(room)], "is not in that room"),
+        let split = |text: &str| text.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+        let (rooms, nicks) = (split(message.params[0]), split(message.params[1]));
+        if rooms.is_empty() || nicks.is_empty() || (rooms.len() > 1 && rooms.len() != nicks.len()) {
+            self.numeric(ERR_NEEDMOREPARAMS, &["KICK"], "Name one room and people, or a room for each");
+            return;
+        }
+        if let Some(nick) = nicks.get(KICKS_MAX) {
+            self.numeric(ERR_TOOMANYTARGETS, &[&clean(nick)], "Too many people; nothing happened to this one");
+        }
+        let mut denied = None;
+        for (at, nick) in nicks.iter().enumerate().take(KICKS_MAX) {
+            let room = &rooms[at.min(rooms.len() - 1)];
+            if denied != Some(room) && !self.kick_one(room, nick, &reason).await {
+                denied = Some(room);
             }
         }
     }
 
-    pub(super) async fn invite(&mut self, message: &Message<'_>) {
-        let (nick, room) = (message.params[0], message.params[1]);
-        let Some(person) = self.find_person(nick) else {
-            self.numeric(ERR_NOSUCHNICK, &[&clean(nick)], "There is no account of this name");
-            return;
-        };
-        let Some(found) = self.known_room(room) else {
+    /// Whether it may be asked for in this room at all.
+    async fn kick_one(&mut self, room: &str, nick: &str, reason: &str) -> bool {
+        let Some(state) = self.visible_room(room) else {
             self.numeric(ERR_NOSUCHCHANNEL, &[&clean(room)], "There is no such room");
-            return;
+            return false;
         };
-        let name = found.name();
-        let intent =
-            Intent::InRoom { room: found.id, actor: self.actor(), wish: Wish::Invite { target: person.who() } };
-        match self.ctx.log.ask(intent).await {
-            Ok(_) => {
-                let line = self.numeric_line(RPL_INVITING, &[&person.nick, &name]);
-                self.say(line);
-                if let Some(away) = person.away() {
-                    self.numeric(RPL_AWAY, &[&person.nick], &away);
-                }
-            }
-            Err(refusal) => self.refuse(&refusal, "INVITE", &name),
+        if let Err(refusal) = may_rule(&state, &self.actor()) {
+            self.refuse(&refusal, "KICK", &state.name);
+            return false;
         }
+        match self.find_person(nick) {
+            Some(person) => {
+                let wish = Wish::Kick { target: person.who(), reason: reason.into() };
+                self.wish(room, "KICK", wish).await;
+            }
+            None => self.numeric(ERR_NOSUCHNICK, &[&clean(nick)], "There is no account of this name"),
+        }
+        true
     }
 
     pub(super) fn names(&mut self, message: &Message<'_>) {
@@ -178,24 +177,6 @@ impl Session {
             self.numeric(RPL_NAMREPLY, &[symbol, &state.name], &line);
         }
         self.numeric(RPL_ENDOFNAMES, &[&state.name], "End of /NAMES list");
-    }
-
-    pub(super) fn list(&mut self, message: &Message<'_>) {
-        self.numeric(RPL_LISTSTART, &["Channel"], "Users  Name");
-        let wanted: Option<Vec<Option<Arc<RoomState>>>> = message
-            .param(0)
-            .filter(|param| param.starts_with('#'))
-            .map(|names| names.split(',').take(ROOMS_MAX).map(|name| self.visible_room(name)).collect());
-        let rooms = match wanted {
-            Some(rooms) => rooms.into_iter().flatten().collect(),
-            None => self.visible_rooms(),
-        };
-        for state in rooms {
-            let present = state.present().count().to_string();
-            let topic = state.topic.as_ref().map_or("", |topic| &topic.text);
-            self.numeric(RPL_LIST, &[&state.name, &present], topic);
-        }
-        self.numeric(RPL_LISTEND, &[], "End of /LIST");
     }
 
     /// Wishes something in a room by name and words the outcome.
@@ -259,9 +240,15 @@ pub(super) fn prefix(member: &Member, all: bool) -> &'static str {
     }
 }
 
-/// A text that is quoted back where a word must stand.
+/// A text that is quoted back where a word must stand. What could be a room's name comes back whole.
 pub(super) fn clean(text: &str) -> String {
-    let word: String = text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).take(64).collect();
+    let mut word = String::new();
+    for c in text.chars().filter(|c| !c.is_whitespace() && !c.is_control()) {
+        if word.len() + c.len_utf8() > ROOM_BYTES {
+            break;
+        }
+        word.push(c);
+    }
     if word.is_empty() || word.starts_with(':') { "*".to_owned() } else { word }
 }
 

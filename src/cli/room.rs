@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Setup, confirm, text};
 use crate::admin::Order;
 use crate::proto::names::RoomName;
-use crate::store::{MemberRow, Reader, RoomRow};
+use crate::store::{MaskRow, MemberRow, Reader, RoomRow};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -160,6 +160,20 @@ fn show(reader: &Reader, name: &str) -> anyhow::Result<()> {
     };
     if !members.is_empty() {
         text::print_table(&mut out, &["MEMBER", "", ""], members.iter().map(row).collect())?;
+    }
+    let masks = reader.masks(room.id)?;
+    let row = |mask: &MaskRow| {
+        let list = match mask.list {
+            'b' => "banned",
+            'e' => "excepted",
+            'I' => "needs no invitation",
+            'q' => "muted",
+            _ => "",
+        };
+        vec![mask.mask.to_string(), list.into(), mask.by.to_string(), text::local(mask.at, zone)]
+    };
+    if !masks.is_empty() {
+        text::print_table(&mut out, &["MASK", "", "SET BY", "SET AT"], masks.iter().map(row).collect())?;
     }
     Ok(())
 }

@@ -48,6 +48,10 @@ pub struct Server {
     /// The text, from `motd` or from the file `motd_file` names; empty: none.
     pub motd: String,
     pub motd_file: Option<PathBuf>,
+    /// The address of a picture of the network; empty: none.
+    pub icon: String,
+    /// How administrators are reached; empty: by a message to one of them.
+    pub admin_contact: String,
     pub max_connections: usize,
 }
 
@@ -182,6 +186,8 @@ impl Default for Server {
             data_dir: "chatd-data".into(),
             presence_grace: Duration::from_secs(5),
             motd: String::new(),
+            icon: String::new(),
+            admin_contact: String::new(),
             motd_file: None,
             max_connections: 20_000,
         }

@@ -142,9 +142,9 @@ pub fn note(note: &Note, host: &str, caps: CapSet) -> Option<Vec<u8>> {
         NoteBody::Away { .. } => Some(Cap::AwayNotify),
         NoteBody::Realname { .. } => Some(Cap::Setname),
         NoteBody::Marked { .. } => Some(Cap::ReadMarker),
-        NoteBody::Invited { .. } => None,
-        // Told by the session, which knows what its client has subscribed to.
-        NoteBody::Metadata { .. } => return None,
+        NoteBody::Invited { .. } | NoteBody::Wallops { .. } => None,
+        // Told by the session, which knows what its client has subscribed to, and whom it watches.
+        NoteBody::Metadata { .. } | NoteBody::Here { .. } => return None,
     };
     if needs.is_some_and(|cap| !caps.contains(cap)) {
         return None;
@@ -170,8 +170,9 @@ pub fn note(note: &Note, host: &str, caps: CapSet) -> Option<Vec<u8>> {
         NoteBody::Away { message: None } => line.command("AWAY"),
         NoteBody::Realname { realname } => line.command("SETNAME").last(realname),
         NoteBody::Marked { target, time } => return Some(finish(marker(host, target, Some(*time)))),
+        NoteBody::Wallops { text } => line.command("WALLOPS").last(text),
         NoteBody::Invited { nick, room } => line.command("INVITE").param(nick).param(room),
-        NoteBody::Metadata { .. } => return None,
+        NoteBody::Metadata { .. } | NoteBody::Here { .. } => return None,
     };
     Some(finish(line))
 }

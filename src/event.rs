@@ -364,6 +364,14 @@ pub enum NoteBody {
         target: Arc<str>,
         time: Millis,
     },
+    /// To those who watch the account: it has come, or gone for longer than the grace.
+    Here {
+        here: bool,
+    },
+    /// An administrator's words to everybody who wants them.
+    Wallops {
+        text: Arc<str>,
+    },
     /// To the invited account; members read the event in the log.
     Invited {
         nick: Arc<str>,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use prometheus_client::metrics::counter::Counter;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -121,7 +121,7 @@ pub async fn run(
                 broken = Some(anyhow::anyhow!("the writer of the log has ended by itself; the reason stands above"));
                 break "the log has ended";
             }
-            _ = hangups.recv() => {
+            () = reload_wanted(&mut hangups, &ctx) => {
                 if let Some(new) = reload(&server, &current, file.as_deref(), &logging).await {
                     current = new;
                 }
@@ -293,6 +293,14 @@ async fn prune(log: Log, retention: Option<Duration>, stopping: CancellationToke
     }
 }
 
+/// SIGHUP, or an administrator's REHASH.
+async fn reload_wanted(hangups: &mut Signal, ctx: &Context) {
+    tokio::select! {
+        _ = hangups.recv() => {}
+        () = ctx.rehash.notified() => {}
+    }
+}
+
 /// SIGHUP: the configuration and the certificate are read anew. What is bad is refused, and the old one stays.
 async fn reload(server: &Server, old: &Config, file: Option<&Path>, logging: &Logging) -> Option<Config> {
     tracing::info!("reading the configuration and the certificate anew");
@@ -399,6 +407,8 @@ fn settings(config: &Config) -> Settings {
     let limits = &config.limits;
     Settings {
         motd: config.server.motd.clone(),
+        icon: config.server.icon.clone(),
+        admin_contact: config.server.admin_contact.clone(),
         replay_lines: config.history.replay_lines,
         missed_lines: config.history.missed_lines,
         page_lines: config.history.page_lines,

@@ -63,8 +63,19 @@ fn server(source: &mut Source, defaults: Server) -> Server {
             Err(what) => source.fault(T, "motd_file", what),
         }
     }
+    let icon = source.get(T, "icon", defaults.icon, |icon| {
+        let web = icon.starts_with("https://") || icon.starts_with("http://");
+        let fit = icon.is_empty() || (web && icon.len() <= 200 && icon.chars().all(|c| c.is_ascii_graphic()));
+        fit.then_some(()).ok_or_else(|| {
+            "is not fit; write the address of a picture, such as \"https://example.org/icon.svg\", at most 200 bytes".into()
+        })
+    });
+    let admin_contact = source.get(T, "admin_contact", defaults.admin_contact, |text| {
+        let fit = text.len() <= 200 && !text.contains(char::is_control);
+        fit.then_some(()).ok_or_else(|| "is not fit; write one line of at most 200 bytes".into())
+    });
     let max_connections = source.get(T, "max_connections", defaults.max_connections, within(1..=1_000_000));
-    Server { name, network, listen, data_dir, presence_grace, motd, motd_file, max_connections }
+    Server { name, network, listen, data_dir, presence_grace, motd, motd_file, icon, admin_contact, max_connections }
 }
 
 fn tls(source: &mut Source, defaults: Tls) -> Tls {

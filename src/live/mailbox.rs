@@ -45,6 +45,8 @@ pub struct Mailbox {
     pub account: AccountId,
     /// The certificate that its connection showed.
     pub certificate: Option<Certificate>,
+    /// Whether the session wants all the notes of those it watches.
+    extended: AtomicBool,
     notify: Notify,
     mail: Mutex<Mail>,
 }
@@ -69,7 +71,17 @@ impl Mailbox {
     }
 
     pub fn with_certificate(session: u64, account: AccountId, certificate: Option<Certificate>) -> Arc<Mailbox> {
-        Arc::new(Mailbox { session, account, certificate, notify: Notify::new(), mail: Mutex::default() })
+        let extended = false.into();
+        Arc::new(Mailbox { session, account, certificate, extended, notify: Notify::new(), mail: Mutex::default() })
+    }
+
+    /// See [`super::Watches`]: told of away messages and names too, not of coming and going alone.
+    pub fn is_extended(&self) -> bool {
+        self.extended.load(Ordering::Relaxed)
+    }
+
+    pub fn set_extended(&self, extended: bool) {
+        self.extended.store(extended, Ordering::Relaxed);
     }
 
     /// Waits until something was put in since the last [`Mailbox::take`]; may wake without reason.

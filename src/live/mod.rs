@@ -6,7 +6,9 @@
 mod mailbox;
 mod metadata;
 mod roster;
+mod watches;
 
 pub use mailbox::{Ack, Bell, Certificate, Mail, Mailbox, Receipt};
 pub use metadata::{METADATA_KEYS_MAX, Metadata};
-pub use roster::{Grant, Person, Roster};
+pub use roster::{Grant, Person, Roster, UserModes};
+pub use watches::{WATCHED_MAX, Watches};

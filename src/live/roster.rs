@@ -32,6 +32,8 @@ struct Life {
     rooms: BTreeSet<RoomId>,
     realname: Option<Arc<str>>,
     away: Option<Arc<str>>,
+    /// What others were told: that the account is here. It follows the sessions, the grace included.
+    shown: bool,
     /// Up to which event everything has been written to some session on the default device.
     seen: EventId,
     /// The same of the named devices that have been here in this process; at most [`DEVICES_KEPT`], the one that has seen
@@ -47,8 +49,33 @@ struct Session {
     device: Arc<str>,
     away: Option<Arc<str>>,
     grant: Option<Grant>,
+    modes: UserModes,
+}
+
+impl Session {
+    /// Whether it is there by itself: nobody sits before it, and it does not make its account present.
+    fn is_background(&self) -> bool {
+        self.away.as_deref() == Some(BACKGROUND)
+    }
+
+    fn is_raised(&self) -> bool {
+        self.grant.as_ref().is_some_and(Grant::holds)
+    }
+}
+
+/// The away message that says: not there, for no reason that is told
+/// (<https://ircv3.net/specs/extensions/pre-away>). A session that has it counts as if it were not.
+const BACKGROUND: &str = "*";
+
+/// What somebody has set for one session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserModes {
     /// Its client said that it is a bot.
-    bot: bool,
+    pub bot: bool,
+    /// Not found by those who search with masks and share no room.
+    pub invisible: bool,
+    /// Wants the words of administrators to everybody.
+    pub wallops: bool,
 }
 
 /// Powers of an administrator, given to one session for the password of an account. They hold until the account is
@@ -72,10 +99,15 @@ impl Grant {
 }
 
 impl Life {
-    /// Away is who is away with every session; the message is that of the latest.
+    /// Away is who is away with every session; the message is that of the latest. Sessions in the background count
+    /// only if there are no others.
     fn agree_on_away(&mut self) -> Option<Option<Arc<str>>> {
-        let all = self.sessions.iter().all(|session| session.away.is_some());
-        let now = self.sessions.last().filter(|_| all).and_then(|session| session.away.clone());
+        let mut seen: Vec<&Session> = self.sessions.iter().filter(|session| !session.is_background()).collect();
+        if seen.is_empty() {
+            seen = self.sessions.iter().collect();
+        }
+        let all = seen.iter().all(|session| session.away.is_some());
+        let now = seen.last().filter(|_| all).and_then(|session| session.away.clone());
         let changed = self.away != now;
         self.away.clone_from(&now);
         changed.then_some(now)
@@ -110,14 +142,24 @@ impl Person {
     }
 
     /// Adds a session. What the account's being away became, if that changed.
-    pub fn enter(&self, mailbox: Arc<Mailbox>, realname: &Arc<str>, now: Millis) -> Option<Option<Arc<str>>> {
+    pub fn enter(
+        &self,
+        mailbox: Arc<Mailbox>,
+        realname: &Arc<str>,
+        away: Option<Arc<str>>,
+        now: Millis,
+    ) -> Option<Option<Arc<str>>> {
         let mut life = self.lock();
-        if life.sessions.is_empty() {
+        let first = life.sessions.is_empty();
+        if first {
             life.online_since = now;
         }
-        life.sessions.push(Session { mailbox, device: Arc::default(), away: None, grant: None, bot: false });
-        life.realname = Some(realname.clone());
-        life.last_active = now;
+        let session = Session { mailbox, device: Arc::default(), away, grant: None, modes: UserModes::default() };
+        if first || !session.is_background() {
+            life.realname = Some(realname.clone());
+            life.last_active = now;
+        }
+        life.sessions.push(session);
         life.agree_on_away()
     }
 
@@ -152,7 +194,48 @@ impl Person {
 
     /// Whether some session of the account has the powers of an administrator.
     pub fn is_oper(&self) -> bool {
-        self.lock().sessions.iter().any(|session| session.grant.as_ref().is_some_and(Grant::holds))
+        self.lock().sessions.iter().any(Session::is_raised)
+    }
+
+    /// Whether some session of the account asked not to be found.
+    pub fn is_invisible(&self) -> bool {
+        self.lock().sessions.iter().any(|session| session.modes.invisible)
+    }
+
+    pub fn modes(&self, session: u64) -> UserModes {
+        let life = self.lock();
+        life.sessions
+            .iter()
+            .find(|other| other.mailbox.session == session)
+            .map_or_else(Default::default, |own| own.modes)
+    }
+
+    pub fn set_modes(&self, session: u64, modes: UserModes) {
+        let mut life = self.lock();
+        if let Some(own) = life.sessions.iter_mut().find(|other| other.mailbox.session == session) {
+            own.modes = modes;
+        }
+    }
+
+    /// The sessions that are told what administrators say to everybody.
+    pub fn each_wallops(&self, mut act: impl FnMut(&Arc<Mailbox>)) {
+        let life = self.lock();
+        let told = life.sessions.iter().filter(|session| session.modes.wallops || session.is_raised());
+        told.for_each(|session| act(&session.mailbox));
+    }
+
+    /// Whether others believe that the account is here: until the grace is over, whoever has gone is.
+    pub fn is_shown(&self) -> bool {
+        self.lock().shown
+    }
+
+    /// Brings what others believe in line with what is; the truth, if it is news. See [`super::Watches::settle`].
+    pub(super) fn settle(&self) -> Option<bool> {
+        let mut life = self.lock();
+        let here = !life.sessions.is_empty();
+        let news = life.shown != here;
+        life.shown = here;
+        news.then_some(here)
     }
 
     /// Gives one session powers, or takes them.
@@ -165,15 +248,7 @@ impl Person {
 
     /// Whether others are told that it is a bot: by its account, or by the word of one of its clients.
     pub fn shows_as_bot(&self) -> bool {
-        self.is_bot() || self.lock().sessions.iter().any(|session| session.bot)
-    }
-
-    /// What one session's client says of itself.
-    pub fn set_bot(&self, session: u64, bot: bool) {
-        let mut life = self.lock();
-        if let Some(mine) = life.sessions.iter_mut().find(|other| other.mailbox.session == session) {
-            mine.bot = bot;
-        }
+        self.is_bot() || self.lock().sessions.iter().any(|session| session.modes.bot)
     }
 
     /// The rooms the account is present in, direct ones included.
@@ -341,7 +416,7 @@ mod tests {
     /// The mailbox of a new session, and what came of the account's being away.
     fn enter(person: &Person, session: u64) -> (Arc<Mailbox>, Option<Option<Arc<str>>>) {
         let mailbox = Mailbox::new(session, person.id);
-        let back = person.enter(mailbox.clone(), &Arc::from("Anna"), Millis(10 * session as i64));
+        let back = person.enter(mailbox.clone(), &Arc::from("Anna"), None, Millis(10 * session as i64));
         (mailbox, back)
     }
 
@@ -386,6 +461,34 @@ mod tests {
         assert_eq!(anna.set_away(3, Some("cake".into())), None);
         assert_eq!(anna.leave(2), Some(Some("cake".into())), "only the one that is away is left");
         assert_eq!(anna.away().as_deref(), Some("cake"));
+    }
+
+    #[test]
+    fn a_session_in_the_background_makes_nobody_present() {
+        let anna = person(1);
+        let enter_away = |session: u64, away: &str| {
+            anna.enter(Mailbox::new(session, anna.id), &Arc::from("Robot"), Some(away.into()), Millis(session as i64))
+        };
+        assert_eq!(enter_away(1, "*"), Some(Some("*".into())), "alone it is all there is");
+        assert_eq!(enter(&anna, 2).1, Some(None));
+        assert_eq!(enter_away(3, "*"), None);
+        assert_eq!(anna.realname().as_ref(), "Anna", "it does not speak for her");
+        assert_eq!(anna.set_away(2, Some("tea".into())), Some(Some("tea".into())), "hers is the message");
+        assert_eq!(anna.leave(2), Some(Some("*".into())));
+    }
+
+    #[test]
+    fn a_grant_holds_until_the_sessions_are_ended() {
+        let (anna, root) = (person(1), Person::new(AccountId(2), "root".into(), true, false, EventId(0)));
+        enter(&anna, 1);
+        anna.set_grant(1, Some(Grant::of(root.clone())));
+        assert!(anna.is_oper());
+        root.set_flags(false, false);
+        assert!(!anna.is_oper());
+        root.set_flags(true, false);
+        assert!(anna.is_oper());
+        root.end_sessions(&Arc::from("over"));
+        assert!(!anna.is_oper());
     }
 
     #[test]

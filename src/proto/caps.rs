@@ -58,9 +58,9 @@ table! {
     Multiline         ["draft/multiline"],                                 "max-bytes=16384,max-lines=100", true;
     MessageRedaction  ["draft/message-redaction"],                         "",       true;
     ChannelRename     ["draft/channel-rename"],                            "",       true;
-    ExtendedMonitor   ["extended-monitor", "draft/extended-monitor"],      "",       false;
-    ExtendedIsupport  ["draft/extended-isupport"],                         "",       false;
-    PreAway           ["draft/pre-away"],                                  "",       false;
+    ExtendedMonitor   ["extended-monitor", "draft/extended-monitor"],      "",       true;
+    ExtendedIsupport  ["draft/extended-isupport"],                         "",       true;
+    PreAway           ["draft/pre-away"],                                  "",       true;
     AccountRegistration ["draft/account-registration"],      "before-connect",       true;
     Metadata2         ["draft/metadata-2"],                                "max-subs=64,max-keys=32,max-value-bytes=300", true;
     Metadata3         ["draft/metadata-3"],  "max-subs=64,max-keys=32,max-key-bytes=64,max-value-bytes=300", true;

@@ -78,7 +78,8 @@ fn tokens(limits: &Limits<'_>) -> Vec<String> {
         format!("KEYLEN={}", modes::KEY_BYTES),
         format!("MAXTARGETS={targets}"),
         format!(
-            "TARGMAX=PRIVMSG:{targets},NOTICE:{targets},TAGMSG:{targets},JOIN:{ROOMS_MAX},PART:{ROOMS_MAX},NAMES:1,KICK:{KICKS_MAX},WHOIS:1"
+            "TARGMAX=PRIVMSG:{targets},NOTICE:{targets},TAGMSG:{targets},JOIN:{ROOMS_MAX},PART:{ROOMS_MAX},NAMES:1,\
+             KICK:{KICKS_MAX},WHOIS:{targets},WHOWAS:1,KILL:1,MONITOR:"
         ),
         "ELIST=CMNTU".to_owned(),
         "SAFELIST".to_owned(),

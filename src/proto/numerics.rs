@@ -26,6 +26,7 @@ numerics! {
     RPL_ENDOFSTATS          "219" "<letter> :End of /STATS report";
     RPL_UMODEIS             "221" "<user modes>";
     RPL_STATSUPTIME         "242" ":Server up <n> days <h>:<m>:<s>";
+    RPL_STATSOLINE          "243" "O <mask> * <name>";
     RPL_LUSERCLIENT         "251" ":There are <n> users and <n> invisible on 1 server";
     RPL_LUSEROP             "252" "<n> :operators online";
     RPL_LUSERUNKNOWN        "253" "<n> :unknown connections";
@@ -35,6 +36,7 @@ numerics! {
     RPL_ADMINLOC1           "257" ":<info>";
     RPL_ADMINLOC2           "258" ":<info>";
     RPL_ADMINEMAIL          "259" ":<address>";
+    RPL_TRACEEND            "262" "<server> <version> :End of TRACE";
     RPL_TRYAGAIN            "263" "<command> :Please wait a while and try again";
     RPL_LOCALUSERS          "265" "<now> <most> :Current local users <now>, max <most>";
     RPL_GLOBALUSERS         "266" "<now> <most> :Current global users <now>, max <most>";

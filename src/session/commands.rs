@@ -51,6 +51,16 @@ pub(super) enum Command {
     Setname,
     Nick,
     Oper,
+    Kill,
+    Wallops,
+    Rehash,
+    Monitor,
+    Isupport,
+    Links,
+    Stats,
+    Trace,
+    Summon,
+    Users,
     Ping,
     Pong,
     Quit,
@@ -104,9 +114,19 @@ const TABLE: &[Row] = &[
     row("ISON", 1, Cost::Look, Command::Ison),
     row("USERHOST", 1, Cost::Look, Command::Userhost),
     row("AWAY", 0, Cost::Act, Command::Away),
-    row("SETNAME", 1, Cost::Act, Command::Setname),
+    row("SETNAME", 0, Cost::Act, Command::Setname),
     row("NICK", 0, Cost::Act, Command::Nick),
     row("OPER", 2, Cost::Act, Command::Oper),
+    row("KILL", 1, Cost::Act, Command::Kill),
+    row("WALLOPS", 1, Cost::Act, Command::Wallops),
+    row("REHASH", 0, Cost::Act, Command::Rehash),
+    row("MONITOR", 1, Cost::Look, Command::Monitor),
+    row("ISUPPORT", 0, Cost::Look, Command::Isupport),
+    row("LINKS", 0, Cost::Look, Command::Links),
+    row("STATS", 1, Cost::Look, Command::Stats),
+    row("TRACE", 0, Cost::Look, Command::Trace),
+    row("SUMMON", 0, Cost::Look, Command::Summon),
+    row("USERS", 0, Cost::Look, Command::Users),
     row("PING", 1, Cost::Free, Command::Ping),
     row("PONG", 0, Cost::Free, Command::Pong),
     row("QUIT", 0, Cost::Free, Command::Quit),
@@ -161,6 +181,11 @@ impl Row {
         }
     }
 
+    /// The names of all commands, for HELP.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        TABLE.iter().map(|row| row.name)
+    }
+
     /// Whether the session goes on before the log has answered.
     pub(super) fn is_pipelined(&self, message: &Message<'_>) -> bool {
         if matches!(self.command, Command::Privmsg) && service::is_addressed(message) {
@@ -213,13 +238,23 @@ impl Session {
             Command::Metadata => self.metadata(message).await,
             Command::Who => self.who(message),
             Command::Whois => self.whois(message),
-            Command::Whowas => self.whowas(message),
+            Command::Whowas => self.whowas(message).await,
             Command::Ison => self.ison(message),
             Command::Userhost => self.userhost(message),
             Command::Away => self.away(message),
             Command::Setname => self.setname(message),
             Command::Nick => self.nick(message),
             Command::Oper => self.oper(message).await,
+            Command::Kill => self.kill(message),
+            Command::Wallops => self.wallops(message),
+            Command::Rehash => self.rehash(),
+            Command::Monitor => self.monitor(message),
+            Command::Isupport => self.isupport(),
+            Command::Links => self.links(message),
+            Command::Stats => self.stats(message),
+            Command::Trace => self.trace(message),
+            Command::Summon => self.numeric(ERR_SUMMONDISABLED, &[], "SUMMON has been disabled"),
+            Command::Users => self.numeric(ERR_USERSDISABLED, &[], "USERS has been disabled"),
             Command::Ping => self.ping(message).await,
             Command::Pong => self.pong_came(message).await,
             Command::Quit => self.quit(message),
@@ -231,12 +266,12 @@ impl Session {
             Command::Chathistory => self.chathistory(message).await,
             Command::Search => self.search(message).await,
             Command::Markread => self.markread(message).await,
-            Command::Motd => self.motd(),
-            Command::Lusers => self.lusers(),
-            Command::Version => self.version(),
-            Command::Time => self.time(),
-            Command::Admin => self.admin(),
-            Command::Info => self.info(),
+            Command::Motd => self.ask_motd(message),
+            Command::Lusers => self.ask_lusers(message),
+            Command::Version => self.version(message),
+            Command::Time => self.time(message),
+            Command::Admin => self.admin(message),
+            Command::Info => self.info(message),
             Command::Help => self.help(message),
             Command::Privmsg | Command::Notice | Command::Tagmsg => {}
         }

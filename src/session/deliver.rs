@@ -405,6 +405,10 @@ impl Session {
 
     /// Tells a passing thing, if this client wants to know of it.
     pub(super) fn tell_note(&mut self, note: &Note) {
+        if let NoteBody::Here { here } = note.body {
+            self.tell_here(&note.actor, here);
+            return;
+        }
         if let Some((target, changes)) = super::metadata::changes_of(note) {
             self.tell_metadata(note, target, changes);
             return;

@@ -5,6 +5,7 @@
 mod commands;
 mod credentials;
 mod deliver;
+mod help;
 mod history;
 mod info;
 mod invitations;
@@ -13,6 +14,7 @@ mod markers;
 mod metadata;
 mod missed;
 mod modes;
+mod monitor;
 mod multiline;
 mod people;
 mod powers;
@@ -27,6 +29,7 @@ mod service;
 mod talk;
 mod upkeep;
 mod user_modes;
+mod who;
 
 #[cfg(test)]
 mod tests;
@@ -41,18 +44,19 @@ use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use prometheus_client::metrics::counter::Counter;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Logins;
 use crate::clock::Clock;
 use crate::event::{EventId, Millis, NoteBody, RoomId, Seq};
-use crate::live::{Certificate, Grant, Mailbox, Person};
+use crate::live::{Certificate, Grant, Mailbox, Person, Watches};
 use crate::log::{Cursor, Intent, Log, Proof, Reply, Room, StoreError};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
 use crate::net::limits::{LoginThrottle, PlaceThrottle, Rate, TokenBucket};
-use crate::proto::caps::{CapSet, Negotiation};
+use crate::proto::caps::{Cap, CapSet, Negotiation};
 use crate::proto::device::DeviceName;
 use crate::proto::line::{Line, Message};
 use crate::proto::tags::TagFilter;
@@ -62,6 +66,7 @@ use commands::Cost;
 use deliver::{OUT_HIGH, Since};
 use metadata::Listening;
 use missed::{Missing, Past};
+use monitor::Monitored;
 use presence::{Place, Presence};
 use reply::{Answer, Mine};
 
@@ -85,12 +90,18 @@ pub struct Context {
     pub info: Arc<Info>,
     pub clock: Clock,
     pub figures: Figures,
+    /// Who is told when somebody comes or goes.
+    pub watches: Watches,
+    /// An administrator wants the configuration to be read anew.
+    pub rehash: Notify,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
     /// What must end before the server does.
     pub tasks: TaskTracker,
     session_ids: AtomicU64,
     most_online: AtomicUsize,
+    /// Connections that are not logged in yet.
+    unregistered: AtomicUsize,
 }
 
 /// What the sessions count, for whoever shows it.
@@ -112,6 +123,10 @@ pub struct Info {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub motd: String,
+    /// The address of a picture, or empty.
+    pub icon: String,
+    /// How administrators are reached, or empty.
+    pub admin_contact: String,
     pub replay_lines: usize,
     pub missed_lines: usize,
     pub page_lines: usize,
@@ -159,10 +174,13 @@ impl Context {
             info: Arc::new(info),
             clock,
             figures: Figures::default(),
+            watches: Watches::default(),
+            rehash: Notify::new(),
             stopping,
             tasks: TaskTracker::new(),
             session_ids: AtomicU64::new(1),
             most_online: AtomicUsize::new(0),
+            unregistered: AtomicUsize::new(0),
         })
     }
 
@@ -201,6 +219,16 @@ struct Deferred {
     until: Option<Instant>,
 }
 
+/// What a client brings along from before its login.
+struct Arrival {
+    negotiation: Negotiation,
+    realname: Arc<str>,
+    proof: Proof,
+    device: DeviceName,
+    away: Option<Arc<str>>,
+    peer: Peer,
+}
+
 /// A logged-in client.
 pub struct Session {
     ctx: Arc<Context>,
@@ -209,6 +237,8 @@ pub struct Session {
     peer: IpAddr,
     person: Arc<Person>,
     grant: Option<Grant>,
+    /// Boxed, since few have it.
+    monitored: Option<Box<Monitored>>,
     mailbox: Arc<Mailbox>,
     negotiation: Negotiation,
     cursors: HashMap<RoomId, Cursor>,
@@ -268,7 +298,7 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(mut conn: Conn<S>, 
     };
     let reason = session.converse(&mut conn, &mut lines).await;
     // What somebody said in leaving is for the rooms.
-    let logged = if reason.starts_with("Quit: ") { "Quit" } else { &*reason };
+    let logged = ["Quit", "Killed"].into_iter().find(|word| reason.starts_with(word)).unwrap_or(&reason);
     tracing::info!(session = session.id, account = %session.person.nick, reason = ?logged, "session ended");
     session.end(reason);
     conn.close(FAREWELL).await;
@@ -290,15 +320,8 @@ impl Session {
     }
 
     /// Logs the session in: the account comes online, the welcome is said, the account's rooms are entered.
-    async fn begin(
-        ctx: Arc<Context>,
-        person: Arc<Person>,
-        negotiation: Negotiation,
-        realname: Arc<str>,
-        proof: Proof,
-        device: DeviceName,
-        peer: Peer,
-    ) -> Result<Session, Arc<str>> {
+    async fn begin(ctx: Arc<Context>, person: Arc<Person>, arrival: Arrival) -> Result<Session, Arc<str>> {
+        let Arrival { negotiation, realname, proof, device, away, peer } = arrival;
         let settings = ctx.settings.load_full();
         let device = device.shared();
         let past = Past::of(&ctx, &person, &device).await?;
@@ -316,6 +339,7 @@ impl Session {
             id,
             peer: peer.address,
             grant: None,
+            monitored: None,
             negotiation,
             cursors: HashMap::new(),
             grown: Vec::new(),
@@ -357,7 +381,8 @@ impl Session {
             mailbox: mailbox.clone(),
             ctx: ctx.clone(),
         };
-        let back = person.enter(mailbox, &realname, (ctx.clock)());
+        session.mailbox.set_extended(session.caps().contains(Cap::ExtendedMonitor));
+        let news = person.enter(mailbox, &realname, away, (ctx.clock)());
         person.set_device(id, &device);
         if ctx.stopping.is_cancelled() {
             // Those who were there have been told; from here on nobody else will be.
@@ -369,11 +394,15 @@ impl Session {
             return Err(refusal.to_string().into());
         }
         session.presence.begun = true;
+        let came = monitor::settle(&ctx, &person);
         session.welcome();
         session.finish_answer();
         session.enter_all(before);
-        if let Some(message) = back {
-            session.tell_sharers(NoteBody::Away { message });
+        if let Some(message) = news {
+            // Whoever sees it come in sees whether it is away: see `Session::show`.
+            let sharers_know = came && message.is_some();
+            let body = NoteBody::Away { message };
+            if sharers_know { session.tell_only_watchers(body) } else { drop(session.tell_sharers(body)) }
         }
         Ok(session)
     }

@@ -1,4 +1,4 @@
-//! WHO, WHOIS, WHOWAS, ISON, USERHOST, AWAY, SETNAME, NICK: people as this account may see them.
+//! WHOIS, WHOWAS, ISON, USERHOST, AWAY, SETNAME, NICK: people as this account may see them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,90 +11,62 @@ use crate::proto::isupport::TEXT_MAX;
 use crate::proto::line::Message;
 use crate::proto::names::{AccountName, SERVICE};
 use crate::proto::numerics::*;
-use crate::room::{Member, RoomState};
+use crate::room::RoomState;
 
 use super::Session;
 use super::rooms::{clean, cut, prefix};
 use super::service;
+use super::talk::TARGETS_MAX;
 
 /// Bytes of a display name at most.
 pub(super) const REALNAME_MAX: usize = 150;
 
 impl Session {
-    /// `WHO #room`, `WHO nick`, `WHO` and masks: everybody in a room this account may see, or one account.
-    pub(super) fn who(&mut self, message: &Message<'_>) {
-        let mask = message.param(0).unwrap_or("*");
-        let operators = message.params.get(1).is_some_and(|flags| flags.contains('o'));
-        if mask.starts_with('#') {
-            if let Some(state) = self.visible_room(mask) {
-                let present: Vec<(Arc<Person>, Member)> = state
-                    .present()
-                    .filter(|(_, member)| !operators || member.op)
-                    .filter_map(|(id, member)| Some((self.ctx.log.roster().by_id(id)?, member.clone())))
-                    .collect();
-                for (person, member) in present {
-                    self.who_line(&state.name, &person, Some(&member));
-                }
-            }
-        } else if service::is_service(mask) {
-            if !operators {
-                self.who_service();
-            }
-        } else if let Some(person) = self.find_person(mask) {
-            if person.is_online() && (!operators || person.is_oper()) {
-                let shared = self.shared_room(&person);
-                let member = shared.as_ref().and_then(|state| state.member(person.id).cloned());
-                let name = shared.map_or_else(|| Arc::from("*"), |state| state.name.clone());
-                self.who_line(&name, &person, member.as_ref());
-            }
-        } else if mask.contains(['*', '?']) {
-            let mut online = self.ctx.log.roster().online();
-            online.sort_by(|a, b| a.nick.cmp(&b.nick));
-            for person in online.into_iter().filter(|person| matches(mask, &person.nick)) {
-                if !operators || person.is_oper() {
-                    self.who_line("*", &person, None);
-                }
-            }
-        }
-        self.numeric(RPL_ENDOFWHO, &[&clean(mask)], "End of /WHO list");
-    }
-
-    fn who_line(&mut self, room: &str, person: &Person, member: Option<&Member>) {
-        let mut flags = String::from(if person.away().is_some() { "G" } else { "H" });
-        if person.is_oper() {
-            flags.push('*');
-        }
-        if person.shows_as_bot() {
-            flags.push('B');
-        }
-        if let Some(member) = member {
-            flags.push_str(prefix(member, self.caps().contains(Cap::MultiPrefix)));
-        }
-        let host = self.ctx.info.name.clone();
-        let params = [room, &person.nick, &host, &host, &person.nick, &flags];
-        self.numeric(RPL_WHOREPLY, &params, &format!("0 {}", person.realname()));
-    }
-
+    /// `WHOIS [server] nick[,nick...]`: the server may be named by anybody who is on it.
     pub(super) fn whois(&mut self, message: &Message<'_>) {
-        // With two parameters the first names a server; there is one.
-        let nicks = message.param(1).or(message.param(0));
-        let Some(nick) = nicks.and_then(|nicks| nicks.split(',').find(|nick| !nick.is_empty())) else {
-            self.numeric(ERR_NONICKNAMEGIVEN, &[], "No nickname given");
-            return;
+        let nicks = match (message.params.first(), message.params.get(1)) {
+            (Some(server), Some(nicks)) => {
+                if !self.is_here(Some(*server)) {
+                    return;
+                }
+                *nicks
+            }
+            (Some(nicks), None) => *nicks,
+            (None, _) => "",
         };
-        match self.find_person(nick).filter(|person| person.is_online()) {
-            _ if service::is_service(nick) => self.whois_service(),
-            Some(person) => self.whois_person(&person),
-            None => self.numeric(ERR_NOSUCHNICK, &[&clean(nick)], "Nobody of this name is online"),
+        let nicks: Vec<&str> = nicks.split(',').filter(|nick| !nick.is_empty()).take(TARGETS_MAX).collect();
+        if nicks.is_empty() {
+            self.numeric(ERR_NONICKNAMEGIVEN, &[], "No nickname given");
         }
-        self.numeric(RPL_ENDOFWHOIS, &[&clean(nick)], "End of /WHOIS list");
+        for nick in nicks {
+            let found = self.find_person(nick).filter(|person| person.is_online());
+            let shown = match found {
+                _ if service::is_service(nick) => {
+                    self.whois_service();
+                    SERVICE.to_owned()
+                }
+                Some(person) => {
+                    self.whois_person(&person);
+                    person.nick.to_string()
+                }
+                None => {
+                    self.numeric(ERR_NOSUCHNICK, &[&clean(nick)], "Nobody of this name is online");
+                    clean(nick)
+                }
+            };
+            self.numeric(RPL_ENDOFWHOIS, &[&shown], "End of /WHOIS list");
+        }
     }
 
     fn whois_person(&mut self, person: &Arc<Person>) {
         let (host, nick) = (self.ctx.info.name.clone(), person.nick.clone());
         self.numeric(RPL_WHOISUSER, &[&nick, &nick, &host, "*"], &person.realname());
         let mut rooms = String::new();
+        let hidden = person.is_invisible() && person.id != self.person.id && !self.powers();
         for id in person.rooms() {
+            if hidden && !self.person.is_in(id) {
+                continue;
+            }
             let Some(room) = self.ctx.log.directory().by_id(id) else { continue };
             let state = room.snapshot().state;
             if room.kind == RoomKind::Direct || !self.may_see(&state) {
@@ -132,14 +104,30 @@ impl Session {
         self.whois_certificates(person);
     }
 
-    /// Accounts stay, so whoever was here is known; when, the history tells.
-    pub(super) fn whowas(&mut self, message: &Message<'_>) {
+    /// Accounts stay, so whoever was here is known, with the time of the last farewell.
+    pub(super) async fn whowas(&mut self, message: &Message<'_>) {
         let nick = message.params[0];
-        let host = self.ctx.info.name.clone();
-        match self.find_person(nick) {
-            Some(person) => {
+        if !self.is_here(message.param(2)) {
+            return;
+        }
+        let (host, person) = (self.ctx.info.name.clone(), self.find_person(nick));
+        let seen = match AccountName::parse(nick).ok().filter(|_| person.is_some()) {
+            Some(name) => match self.ctx.log.readers().account(name.key().to_owned()).await {
+                Ok(row) => row.filter(|row| !row.removed).and_then(|row| row.last_seen),
+                Err(error) => {
+                    tracing::error!(%error, "accounts cannot be read");
+                    None
+                }
+            },
+            None => None,
+        };
+        let now = person.as_ref().filter(|person| person.is_online()).map(|_| (self.ctx.clock)());
+        match person.zip(now.or(seen)) {
+            Some((person, at)) => {
                 let realname = person.realname();
                 self.numeric(RPL_WHOWASUSER, &[&person.nick, &person.nick, &host, "*"], &realname);
+                let at = format!("{} UTC", crate::encode::stamp(at));
+                self.numeric(RPL_WHOISSERVER, &[&person.nick, &host], &at);
             }
             None => self.numeric(ERR_WASNOSUCHNICK, &[&clean(nick)], "There was no such nickname"),
         }
@@ -153,7 +141,7 @@ impl Session {
             false => self.find_person(nick).filter(|person| person.is_online()).map(|person| person.nick.to_string()),
         };
         let online: Vec<String> = nicks.filter_map(online).collect();
-        self.numeric(RPL_ISON, &[], &online.join(" "));
+        self.numeric_list(RPL_ISON, &[], &online, " ");
     }
 
     pub(super) fn userhost(&mut self, message: &Message<'_>) {
@@ -165,7 +153,7 @@ impl Session {
                 replies.push(format!("{}{star}={sign}{}@{}", person.nick, person.nick, self.ctx.info.name));
             }
         }
-        self.numeric(RPL_USERHOST, &[], &replies.join(" "));
+        self.numeric_list(RPL_USERHOST, &[], &replies, " ");
     }
 
     pub(super) fn away(&mut self, message: &Message<'_>) {
@@ -180,14 +168,23 @@ impl Session {
     }
 
     pub(super) fn setname(&mut self, message: &Message<'_>) {
-        let realname = message.params[0];
-        if realname.len() > REALNAME_MAX {
-            self.fail("SETNAME", "INVALID_REALNAME", &[], &format!("A name has at most {REALNAME_MAX} bytes"));
+        let Some(realname) = message.params.first() else {
+            self.numeric(ERR_NEEDMOREPARAMS, &["SETNAME"], "Not enough parameters");
+            return;
+        };
+        if realname.trim().is_empty() || realname.len() > REALNAME_MAX || realname.contains(char::is_control) {
+            let text = format!("A name has 1 to {REALNAME_MAX} bytes and no control characters");
+            self.fail("SETNAME", "INVALID_REALNAME", &[], &text);
             return;
         }
-        self.person.set_realname(realname.into());
-        let note = self.tell_sharers(NoteBody::Realname { realname: realname.into() });
-        if let Some(mut line) = crate::encode::note(&note, &self.ctx.info.name, self.caps()) {
+        self.person.set_realname((*realname).into());
+        let note = self.tell_sharers(NoteBody::Realname { realname: (*realname).into() });
+        self.answer_note(&note);
+    }
+
+    /// Makes a note's line part of the answer, if this client is told of such things.
+    pub(super) fn answer_note(&mut self, note: &Note) {
+        if let Some(mut line) = crate::encode::note(note, &self.ctx.info.name, self.caps()) {
             line.truncate(line.len() - 2);
             self.answer.lines.push(line);
         }
@@ -226,10 +223,11 @@ impl Session {
                 }
             });
         }
+        self.tell_watchers(&note, told);
         note
     }
 
-    fn shared_room(&self, person: &Person) -> Option<Arc<RoomState>> {
+    pub(super) fn shared_room(&self, person: &Person) -> Option<Arc<RoomState>> {
         let rooms = self.channels().into_iter().map(|room| room.snapshot().state);
         rooms
             .filter(|state| state.member(person.id).is_some_and(|member| member.present))

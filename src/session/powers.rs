@@ -1,7 +1,10 @@
 //! What administrators may do beyond others, and how a session comes to it: OPER with the password of an administrator's
 //! account. An administrator's session is nobody special before, so that a lost phone is not a lost server.
 
+use std::sync::Arc;
+
 use crate::auth::Secret;
+use crate::event::{Note, NoteBody};
 use crate::live::Grant;
 use crate::log::{Intent, Proof};
 use crate::proto::device::DeviceName;
@@ -11,6 +14,7 @@ use crate::proto::numerics::*;
 
 use super::Session;
 use super::register;
+use super::rooms::{clean, cut};
 
 impl Session {
     /// Whether this session has the powers of an administrator now. The one place that says so.
@@ -64,5 +68,63 @@ impl Session {
         self.grant = None;
         self.person.set_grant(self.id, None);
         tracing::warn!(session = self.id, account = %self.person.nick, "powers given back");
+    }
+
+    /// Whether the command may be done; if not, that is said.
+    pub(super) fn must_be_oper(&mut self) -> bool {
+        let powers = self.powers();
+        if !powers {
+            self.numeric(ERR_NOPRIVILEGES, &[], "Permission denied: this is for administrators, after OPER");
+        }
+        powers
+    }
+
+    /// `KILL <nick> [reason]`: ends all sessions of an account. It may come back: to keep it out is `chatd user disable`.
+    pub(super) fn kill(&mut self, message: &Message<'_>) {
+        if !self.must_be_oper() {
+            return;
+        }
+        let nick = message.params[0];
+        if nick.eq_ignore_ascii_case(&self.ctx.info.name) {
+            self.numeric(ERR_CANTKILLSERVER, &[], "You cannot kill the server");
+            return;
+        }
+        let Some(person) = self.find_person(nick).filter(|person| person.is_online()) else {
+            self.numeric(ERR_NOSUCHNICK, &[&clean(nick)], "Nobody of this name is online");
+            return;
+        };
+        let words = message.param(1).unwrap_or("no reason given");
+        let reason = format!("Killed ({} ({}))", self.person.nick, cut(words));
+        tracing::warn!(by = %self.person.nick, account = %person.nick, "KILL");
+        person.end_sessions(&Arc::from(cut(&reason)));
+    }
+
+    /// `WALLOPS <text>`: to everybody who wants it (+w), and to administrators.
+    pub(super) fn wallops(&mut self, message: &Message<'_>) {
+        if !self.must_be_oper() {
+            return;
+        }
+        let body = NoteBody::Wallops { text: cut(message.params[0]).into() };
+        let note = Note { time: (self.ctx.clock)(), actor: self.person.who(), session: self.id, body };
+        let note = Arc::new(note);
+        tracing::warn!(by = %self.person.nick, "WALLOPS");
+        for person in self.ctx.log.roster().online() {
+            person.each_wallops(|mailbox| {
+                if mailbox.session != self.id {
+                    mailbox.note(note.clone());
+                }
+            });
+        }
+        self.answer_note(&note);
+    }
+
+    /// `REHASH`: the configuration and the certificate are read anew, as by SIGHUP.
+    pub(super) fn rehash(&mut self) {
+        if !self.must_be_oper() {
+            return;
+        }
+        tracing::warn!(by = %self.person.nick, "REHASH");
+        self.numeric(RPL_REHASHING, &["config"], "Rehashing; the server's log says what came of it");
+        self.ctx.rehash.notify_one();
     }
 }

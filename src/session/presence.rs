@@ -140,6 +140,7 @@ impl Drop for Presence {
                 () = tokio::time::sleep(grace) => {}
                 () = ctx.stopping.cancelled() => {}
             }
+            super::monitor::settle(&ctx, &person);
             let seen = person.seen_by(&device);
             let offline = Intent::Offline { who: person.who(), reason, device, seen };
             // A full disk must not leave somebody online for ever: it is said again until it is stored.

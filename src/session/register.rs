@@ -5,6 +5,7 @@ mod newcomer;
 mod sasl;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -13,15 +14,15 @@ use crate::auth::Secret;
 use crate::log::{Account, Intent, Proof};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
-use crate::proto::caps::{Negotiation, Offer};
+use crate::proto::caps::{Cap, Negotiation, Offer};
 use crate::proto::device::DeviceName;
 use crate::proto::line::{self, Line, Message};
 use crate::proto::names::AccountName;
 use crate::proto::numerics::*;
 
 use super::people::REALNAME_MAX;
-use super::rooms::clean;
-use super::{Context, Newcomers, Peer, Session};
+use super::rooms::{clean, cut};
+use super::{Arrival, Context, Newcomers, Peer, Session, info};
 
 use newcomer::Pending;
 use sasl::Exchange;
@@ -42,6 +43,8 @@ struct Registration<'a> {
     nick: Option<String>,
     realname: Option<Arc<str>>,
     pass: Option<Secret>,
+    /// What AWAY said; see <https://ircv3.net/specs/extensions/pre-away>.
+    away: Option<Arc<str>>,
     sasl: Option<Exchange>,
     account: Option<Login>,
     /// An account that waits for the code of its invitation.
@@ -50,6 +53,23 @@ struct Registration<'a> {
     device: DeviceName,
     failures: usize,
     out: Vec<String>,
+    counted: Option<Counted>,
+}
+
+/// A connection that is counted as unknown until this is dropped.
+struct Counted(Arc<Context>);
+
+impl Counted {
+    fn new(ctx: &Arc<Context>) -> Counted {
+        ctx.unregistered.fetch_add(1, Ordering::Relaxed);
+        Counted(ctx.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.unregistered.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// An account that has proved who it is.
@@ -84,12 +104,14 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
         nick: None,
         realname: None,
         pass: None,
+        away: None,
         sasl: None,
         account: None,
         pending: None,
         device: DeviceName::default(),
         failures: 0,
         out: Vec::new(),
+        counted: Some(Counted::new(ctx)),
     };
     let mut deadline = Instant::now() + ctx.settings.load().registration_timeout;
     let mut count = 0;
@@ -187,6 +209,20 @@ impl Registration<'_> {
                 Next::GoOn
             }
             "PONG" => Next::GoOn,
+            "AWAY" if self.negotiation.enabled().contains(Cap::PreAway) => {
+                self.away = message.param(0).map(|text| Arc::from(cut(text)));
+                match self.away {
+                    Some(_) => self.reply(RPL_NOWAWAY, &[], "You have been marked as being away"),
+                    None => self.reply(RPL_UNAWAY, &[], "You are no longer marked as being away"),
+                }
+            }
+            "ISUPPORT" if self.negotiation.enabled().contains(Cap::ExtendedIsupport) => {
+                let batch = info::is_batched(self.negotiation.enabled()).then_some("isupport");
+                let (nick, settings) = (self.shown_nick(), self.ctx.settings.load_full());
+                let lines = info::isupport_lines(self.ctx, &settings, &nick, batch);
+                self.out.extend(lines.into_iter().map(Line::into_string));
+                Next::GoOn
+            }
             "QUIT" => Next::End("Closing link: Quit".to_owned()),
             "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "CONNECT" | "TRACE" | "PATCH" => {
                 self.not_a_browser()
@@ -263,8 +299,17 @@ impl Registration<'_> {
         person.set_flags(login.row.admin, login.row.bot);
         let realname = self.realname.take().filter(|realname| !realname.is_empty());
         let realname = realname.unwrap_or_else(|| person.nick.clone());
-        let (ctx, proof, device, peer) = (self.ctx.clone(), login.proof.clone(), self.device(), self.peer.clone());
-        let begun = Session::begin(ctx, person.clone(), self.negotiation, realname, proof, device, peer);
+        // From here on it is counted among those who are here.
+        self.counted = None;
+        let arrival = Arrival {
+            negotiation: self.negotiation,
+            realname,
+            proof: login.proof.clone(),
+            device: self.device(),
+            away: self.away.take(),
+            peer: self.peer.clone(),
+        };
+        let begun = Session::begin(self.ctx.clone(), person.clone(), arrival);
         let session = begun.await.map_err(|reason| format!("Closing link: {reason}"))?;
         if let (Some(new), Proof::Password(old)) = (login.rehashed, login.proof) {
             let rehash = Intent::Rehash { account: person.id, old, new };

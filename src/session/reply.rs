@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 use crate::event::EventId;
 use crate::proto::caps::Cap;
-use crate::proto::line::{self, Line, escape};
+use crate::proto::line::{self, BODY_MAX, Line, escape};
 use crate::proto::numerics::*;
 use crate::room::Refusal;
 
@@ -110,6 +110,22 @@ impl Session {
     pub(super) fn numeric(&mut self, code: &str, params: &[&str], text: &str) {
         let line = self.numeric_line(code, params).last(text);
         self.say(line);
+    }
+
+    /// A numeric whose last parameter is a list: at least one, and as many as it takes.
+    pub(super) fn numeric_list(&mut self, code: &str, params: &[&str], words: &[String], separator: &str) {
+        let room = (BODY_MAX - 4).saturating_sub(self.numeric_line(code, params).as_str().len());
+        let mut text = String::new();
+        for word in words {
+            if !text.is_empty() && text.len() + separator.len() + word.len() > room {
+                self.numeric(code, params, &std::mem::take(&mut text));
+            }
+            if !text.is_empty() {
+                text.push_str(separator);
+            }
+            text.push_str(word);
+        }
+        self.numeric(code, params, &text);
     }
 
     pub(super) fn numeric_line(&self, code: &str, params: &[&str]) -> Line {

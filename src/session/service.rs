@@ -18,6 +18,9 @@ use super::commands::Cost;
 /// Lines of one answer at most, the long ones counted once.
 const LINES_MAX: usize = 100;
 
+/// What stands where people have their display name.
+pub(super) const SELF: &str = "The server itself; say help to it";
+
 /// Something the service can be asked for. To add one: a variant, a row, an arm in `run_service`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
@@ -187,18 +190,11 @@ impl Session {
     /// WHOIS of the service.
     pub(super) fn whois_service(&mut self) {
         let info = self.ctx.info.clone();
-        self.numeric(RPL_WHOISUSER, &[SERVICE, SERVICE, &info.name, "*"], "The server itself; say help to it");
+        self.numeric(RPL_WHOISUSER, &[SERVICE, SERVICE, &info.name, "*"], SELF);
         self.numeric(RPL_WHOISSERVER, &[SERVICE, &info.name], &info.network);
         self.numeric(RPL_WHOISBOT, &[SERVICE], "is a bot");
         let since = (info.started.0 / 1000).to_string();
         self.numeric(RPL_WHOISIDLE, &[SERVICE, "0", &since], "seconds idle, signon time");
-    }
-
-    /// Its line in WHO.
-    pub(super) fn who_service(&mut self) {
-        let host = self.ctx.info.name.clone();
-        let params = ["*", SERVICE, &host, &host, SERVICE, "HB"];
-        self.numeric(RPL_WHOREPLY, &params, "0 The server itself; say help to it");
     }
 }
 

@@ -63,6 +63,8 @@ impl Bench {
         let quick = HashSettings { memory_kib: 32, iterations: 1, parallelism: 1 };
         let settings = Settings {
             motd: String::new(),
+            icon: String::new(),
+            admin_contact: String::new(),
             replay_lines,
             missed_lines: 500,
             page_lines: 1000,

@@ -40,6 +40,7 @@ impl Session {
             None => self.numeric(ERR_INVALIDCAPCMD, &[&super::rooms::clean(message.params[0])], "Invalid CAP command"),
         }
         self.metadata_caps_changed(heard);
+        self.mailbox.set_extended(self.caps().contains(Cap::ExtendedMonitor));
     }
 
     /// More messages than the rate for longer than they may be held back.

@@ -340,11 +340,13 @@ const ROWS: &[Row] = &[
         ",
     ),
     (
-        "256, 257, 371, 374, 704 to 706: ADMIN, INFO, HELP",
+        "256 to 259, 371, 374, 704 to 706: ADMIN, INFO, HELP",
         r"
         alice > ADMIN
         alice = 256 alice chat.test :*
         alice = 257 alice :*
+        alice = 258 alice :*
+        alice = 259 alice :*
         alice > INFO
         alice = 371 alice :*
         alice < 374 alice :*
@@ -359,9 +361,9 @@ const ROWS: &[Row] = &[
     (
         "314, 369, 406: WHOWAS",
         r"
-        alice > WHOWAS dave
-        alice = 314 alice dave * * * :*
-        alice < 369 alice dave :*
+        alice > WHOWAS bob
+        alice = 314 alice bob * * * :*
+        alice < 369 alice bob :*
         alice > WHOWAS nobody
         alice = 406 alice nobody :*
         alice = 369 alice nobody :*

@@ -170,6 +170,16 @@ impl Client {
         async move { self.fence(at, Some(line)).await }
     }
 
+    /// Waits until all is quiet, then asks: what others have done before is not part of the answer.
+    #[track_caller]
+    pub fn query(&mut self, line: &str) -> impl Future<Output = Vec<Line>> {
+        let at = Location::caller();
+        async move {
+            self.fence(at, None).await;
+            self.fence(at, Some(line)).await
+        }
+    }
+
     /// Waits for the server to end the connection; gives back the lines before.
     #[track_caller]
     pub fn expect_end(&mut self) -> impl Future<Output = Vec<Line>> {

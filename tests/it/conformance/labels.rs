@@ -104,10 +104,32 @@ const COMMANDS: &[(&str, Shape)] = &[
     ("CHATHISTORY LATEST #lobby * 10", Shape::Batch("chathistory")),
     ("CHATHISTORY LATEST #nowhere * 10", One("FAIL")),
     ("CHATHISTORY WHAT #lobby * 10", One("FAIL")),
+    ("MARKREAD #lobby", One("MARKREAD")),
+    ("MARKREAD #lobby timestamp=2026-01-01T00:00:00.000Z", One("MARKREAD")),
+    ("MARKREAD #lobby nonsense", One("FAIL")),
+    ("MARKREAD #nowhere", One("FAIL")),
+    ("SEARCH text=nothing-like-this", Shape::Batch("soju.im/search")),
+    ("SEARCH in=#lobby;text=hi", Shape::Batch("soju.im/search")),
+    ("SEARCH in=#nowhere;text=hi", One("FAIL")),
+    ("METADATA * SET display-name :Alice A", One("761")),
+    ("METADATA * GET display-name", Shape::Batch("metadata")),
+    ("METADATA * LIST", Shape::Batch("metadata")),
+    ("METADATA * SUB status", One("770")),
+    ("METADATA * SUBS", Shape::Batch("metadata-subs")),
+    ("METADATA * SET ?? x", One("FAIL")),
+    ("METADATA * WHAT", One("FAIL")),
     ("FROBNICATE", One("421")),
     ("NO_SUCH-COMMAND", One("421")),
     ("PRIVMSG bob :nul\0", One("400")),
 ];
+
+/// Whoever is played somewhere else: it ends the session.
+const ELSEWHERE: &[&str] = &["QUIT"];
+
+/// The commands that are tested here.
+pub(super) fn commands() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().filter_map(|(line, _)| line.split(' ').next()).chain(ELSEWHERE.iter().copied())
+}
 
 /// What is wrong with an answer to a labelled command.
 fn judge(answer: &[Line], label: &str, shape: Shape) -> Result<(), String> {

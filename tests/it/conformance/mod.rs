@@ -18,6 +18,7 @@
 
 mod buffering;
 mod caps;
+mod codes;
 mod hostile;
 mod labels;
 mod names;

@@ -100,6 +100,19 @@ pub(super) fn tagged(tags: &str, line: &[u8]) -> Vec<u8> {
     tagged.to_vec()
 }
 
+/// Whether lines are a batch with what is in it and nothing else: that can carry a label itself.
+fn is_one_batch(lines: &[Vec<u8>]) -> bool {
+    let reference = |line: &[u8], sign: &str| -> Option<Vec<u8>> {
+        let (_, rest) = std::str::from_utf8(line).ok()?.split_once(" BATCH ")?;
+        Some(rest.split(' ').next()?.strip_prefix(sign)?.as_bytes().to_vec())
+    };
+    let [first, middle @ .., last] = lines else { return false };
+    first.starts_with(b":")
+        && last.starts_with(b":")
+        && middle.iter().all(|line| line.starts_with(b"@batch="))
+        && reference(first, "+").is_some_and(|open| reference(last, "-") == Some(open))
+}
+
 impl Session {
     /// Adds a line to the answer.
     pub(super) fn say(&mut self, line: Line) {
@@ -210,6 +223,11 @@ impl Session {
                 lines.iter().for_each(|line| splice(&mut self.out, "", line));
                 self.mine.extend(caused.into_iter().map(|event| Mine { event, mark: Mark::Nothing }));
             }
+            (lines, []) if is_one_batch(lines) => {
+                for (at, line) in lines.iter().enumerate() {
+                    splice(&mut self.out, &if at == 0 { label_tag(&label) } else { String::new() }, line);
+                }
+            }
             _ => {
                 let reference = self.batch_reference();
                 let start = format!(":{host} BATCH +{reference} labeled-response");
@@ -267,6 +285,18 @@ mod tests {
         assert_eq!(spliced("label=x", ":a PONG\r\n"), "@label=x :a PONG\r\n");
         assert_eq!(spliced("label=x", "@time=1;msgid=2 :a PONG"), "@label=x;time=1;msgid=2 :a PONG\r\n");
         assert_eq!(spliced("", "@time=1 :a PONG\r\n"), "@time=1 :a PONG\r\n");
+    }
+
+    #[test]
+    fn what_is_a_batch_already() {
+        let is_one =
+            |lines: &[&str]| is_one_batch(&lines.iter().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>());
+        assert!(is_one(&[":s BATCH +a x y", "@batch=a :s 761 me", ":s BATCH -a"]));
+        assert!(is_one(&[":s BATCH +a x", ":s BATCH -a"]));
+        assert!(!is_one(&[":s BATCH +a x", ":s 761 me", ":s BATCH -a"]));
+        assert!(!is_one(&[":s BATCH +a x", "@batch=a :s 1", ":s BATCH -a", ":s 770 me"]));
+        assert!(!is_one(&[":s BATCH +a x", ":s BATCH -a", ":s BATCH +b x", ":s BATCH -b"]));
+        assert!(!is_one(&[":s 770 me BATCH +a x", ":s BATCH -b"]));
     }
 
     proptest! {

@@ -179,7 +179,7 @@ impl Room {
             if !in_gap && missed.lines >= gap.least {
                 return Some(missed);
             }
-            if entry.event.kind().is_spoken() {
+            if entry.event.is_spoken() {
                 if missed.lines < if in_gap { most } else { gap.least } {
                     (missed.from, missed.lines) = (seq, missed.lines + 1);
                 } else {
@@ -196,7 +196,7 @@ impl Room {
         let first = tail.head + 1 - tail.entries.len() as Seq;
         let skip = usize::try_from(from.checked_sub(first)?).ok()?;
         let entries = tail.entries.iter().zip(first..).skip(skip).take_while(|(_, seq)| *seq <= head);
-        let spoken = entries.filter(|(entry, _)| entry.event.kind().is_spoken());
+        let spoken = entries.filter(|(entry, _)| entry.event.is_spoken());
         Some(spoken.take(limit).map(|(entry, seq)| (seq, entry.clone())).collect())
     }
 

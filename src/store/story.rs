@@ -208,18 +208,39 @@ fn every_kind_of_event_comes_back_as_it_was() {
         world.add(&alice, body, &[room]);
     }
     let read = world.reader().read(room, 1, 100).unwrap();
-    assert_eq!(read.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=13).collect::<Vec<_>>());
+    assert_eq!(read.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=Kind::ALL.len() as Seq).collect::<Vec<_>>());
     for ((_, event), body) in read.iter().zip(all.drain(..)) {
         assert_eq!((&event.body, &event.actor), (&body, &Some(alice.clone())));
         assert_eq!(world.reader().event(event.id).unwrap().as_ref(), Some(event));
     }
     let reset = Event { id: EventId(20), time: Millis(9_000), actor: None, body: Body::Reset };
     let tx = world.writer.begin().unwrap();
-    tx.append(&reset, &[(room, 14)]).unwrap();
+    let next = Kind::ALL.len() as Seq + 1;
+    tx.append(&reset, &[(room, next)]).unwrap();
     tx.commit().unwrap();
-    assert_eq!(world.reader().read(room, 14, 9).unwrap(), [(14, reset)]);
+    assert_eq!(world.reader().read(room, next, 9).unwrap(), [(next, reset)]);
     assert_eq!(world.writer.next_event_id().unwrap(), EventId(21));
     assert_eq!(world.writer.last_time().unwrap(), Millis(9_000));
+}
+
+#[test]
+fn what_may_be_left_out_comes_back_left_out() {
+    let mut world = World::new();
+    let (alice, room) = (world.alice.clone(), world.room);
+    for body in [
+        Body::Redacted { target: EventId(1), of: None, reason: "".into() },
+        Body::Renamed { old: "#old".into(), new: "#new".into(), reason: "".into() },
+        Body::Said {
+            speech: Speech::Privmsg,
+            to: None,
+            text: "one\n\ntwo".into(),
+            tags: "".into(),
+            cuts: [1, 7].into(),
+        },
+    ] {
+        let id = world.add(&alice, body.clone(), &[room]);
+        assert_eq!(world.reader().event(id).unwrap().unwrap().body, body);
+    }
 }
 
 #[test]

@@ -93,7 +93,7 @@ proptest! {
                 }
                 let until = (*at).min(head);
                 if let Some(recent) = room.recent_spoken(until, *limit) {
-                    let spoken = all[..until as usize].iter().rev().filter(|entry| entry.event.kind().is_spoken());
+                    let spoken = all[..until as usize].iter().rev().filter(|entry| entry.event.is_spoken());
                     let mut expected: Vec<EventId> = spoken.take(*limit).map(|entry| entry.event.id).collect();
                     expected.reverse();
                     prop_assert_eq!(ids(&recent), expected);

@@ -3,6 +3,7 @@
 //! since it may hold a password; it answers by NOTICE, to the session that asked alone.
 
 mod account;
+mod credentials;
 mod past;
 
 use crate::encode;
@@ -28,6 +29,8 @@ enum Asked {
     History,
     Devices,
     Whoami,
+    Cert,
+    Passwd,
 }
 
 struct Row {
@@ -82,6 +85,30 @@ const TABLE: &[Row] = &[
         details: &[],
         cost: Cost::Look,
         asked: Asked::Whoami,
+    },
+    Row {
+        name: "cert",
+        usage: "[list | add [fingerprint] [name] | remove <fingerprint>]",
+        summary: "looks after the client certificates you log in with",
+        details: &[
+            "A client that connects with one of them needs no password: SASL EXTERNAL. It is known by its SHA-256.",
+            "cert add my laptop           adds the certificate that this connection has shown",
+            "cert remove 3fdc...          takes one away; sessions that logged in with it end",
+        ],
+        cost: Cost::Act,
+        asked: Asked::Cert,
+    },
+    Row {
+        name: "passwd",
+        usage: "<old> <new>",
+        summary: "gives you another password",
+        details: &[
+            "A password with blanks or quotes stands in \"double quotes\"; \\\" is a quote in it, \\\\ a backslash.",
+            "Your other sessions that logged in with the old one end. Certificates stay. Your client may show or keep",
+            "what you type: chat passwd, the command, asks without showing.",
+        ],
+        cost: Cost::Act,
+        asked: Asked::Passwd,
     },
 ];
 
@@ -142,6 +169,8 @@ impl Session {
             Asked::History => self.service_history(rest).await,
             Asked::Devices => self.service_devices(rest).await,
             Asked::Whoami => self.service_whoami(),
+            Asked::Cert => self.service_cert(rest).await,
+            Asked::Passwd => self.service_passwd(rest).await,
         }
     }
 

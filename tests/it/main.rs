@@ -29,6 +29,7 @@ mod names;
 mod old_clients;
 mod oper;
 mod operator;
+mod passwd;
 mod people;
 mod pre_away;
 mod queries;

@@ -19,7 +19,7 @@ async fn help_names_every_command_and_explains_each() {
     let server = Server::start().await;
     let mut alice = server.login_plain("alice").await;
     let all = ask(&mut alice, "help").await;
-    for command in ["help", "history", "devices", "whoami"] {
+    for command in ["help", "history", "devices", "whoami", "cert", "passwd"] {
         assert!(all.iter().any(|line| line.starts_with(command)), "{command}: {all:?}");
         let one = ask(&mut alice, &format!("HELP {command}")).await;
         assert!(one[0].starts_with(command) && one.len() >= 2, "{one:?}");

@@ -1,0 +1,177 @@
+//! What somebody asks the service about the own way in: certificates, and another password.
+
+use std::sync::Arc;
+
+use crate::auth::{Password, Secret};
+use crate::encode;
+use crate::log::{CERTIFICATES_MAX, HashText, Intent, Order, Proof};
+use crate::net::tls::Fingerprint;
+
+use super::super::{Session, register};
+use super::Asked;
+
+impl Session {
+    pub(super) async fn service_cert(&mut self, rest: &str) {
+        let (word, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        match (word.to_ascii_lowercase().as_str(), rest.trim()) {
+            ("" | "list", "") => self.list_certificates().await,
+            ("add", rest) => self.add_certificate(rest).await,
+            ("remove", rest) => match Fingerprint::parse(rest) {
+                Some(fingerprint) => self.remove_certificate(fingerprint).await,
+                None => self.service_usage("Which certificate? Its SHA-256 fingerprint is missing.", Asked::Cert),
+            },
+            _ => self.service_usage("That is not clear to me.", Asked::Cert),
+        }
+    }
+
+    /// `passwd <old> <new>`
+    pub(super) async fn service_passwd(&mut self, rest: &str) {
+        let Some((old, new)) = two_words(rest) else {
+            let wrong = "I need the old and the new password. One with blanks or quotes stands in \"double quotes\".";
+            return self.service_usage(wrong, Asked::Passwd);
+        };
+        let password = match Password::chosen(&new) {
+            Ok(password) => password,
+            Err(error) => return self.service_says(&format!("Not changed: {error}.")),
+        };
+        let nick = self.person.nick.clone();
+        let login = match register::check(&self.ctx, self.peer, &nick, old).await {
+            Ok(login) => login,
+            Err(text) => return self.service_says(&format!("Not changed: {text}.")),
+        };
+        // A password proves a password; nothing else comes back from there.
+        let Proof::Password(old) = login.proof else { return self.service_trouble() };
+        let logins = self.ctx.logins.load_full();
+        let new = match logins.hash(password).await {
+            Ok(hash) => HashText(hash),
+            Err(error) => return self.service_says(&format!("Not changed: {error}.")),
+        };
+        self.acts += 1;
+        let change = Intent::ChangePassword { account: self.person.id, session: self.id, old, new };
+        match self.ctx.log.ask(change).await {
+            Ok(_) => {
+                tracing::info!(session = self.id, account = %nick, "password changed by its owner");
+                self.service_says(
+                    "Your password is changed. Your other sessions that logged in with the old one are ended; this one goes on.",
+                );
+            }
+            Err(refusal) => self.service_says(&format!("Not changed: {refusal}.")),
+        }
+    }
+
+    async fn list_certificates(&mut self) {
+        let Ok(rows) = self.ctx.log.readers().certificates(self.person.id).await else { return self.service_trouble() };
+        let shown = self.shown_certificate();
+        for row in &rows {
+            let name = if row.label.is_empty() { String::new() } else { format!("{}: ", row.label) };
+            let this = if shown.as_ref() == Some(&row.fingerprint) { "; that of this connection" } else { "" };
+            let since = encode::stamp(row.created);
+            self.service_says(&format!("{name}{}, added {since} UTC{this}", row.fingerprint));
+        }
+        self.service_says(&match (rows.is_empty(), shown) {
+            (false, _) => format!("{} of {CERTIFICATES_MAX}. To take one away: cert remove <fingerprint>", rows.len()),
+            (true, Some(_)) => "You have no certificates. To add that of this connection: cert add".to_owned(),
+            (true, None) => "You have no certificates. To add one: cert add <fingerprint>".to_owned(),
+        });
+    }
+
+    /// The certificate of this connection, or one by its fingerprint; behind it what to call it.
+    async fn add_certificate(&mut self, rest: &str) {
+        let (first, label) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let (fingerprint, label) = match (Fingerprint::parse(first), self.shown_certificate()) {
+            (Some(fingerprint), _) => (fingerprint.hex(), label.trim()),
+            // Digits, but not so many: a slip, and no name.
+            (None, _) if first.len() >= 32 => {
+                return self
+                    .service_usage("That is no SHA-256 fingerprint: it has 64 hexadecimal digits.", Asked::Cert);
+            }
+            (None, Some(shown)) => (shown.to_string(), rest.trim()),
+            (None, None) => {
+                let wrong =
+                    "This connection has shown no client certificate. Connect with it, or give its fingerprint.";
+                return self.service_usage(wrong, Asked::Cert);
+            }
+        };
+        let name = self.person.nick.to_string();
+        let order = Order::AddCertificate { name, fingerprint: fingerprint.clone(), label: label.to_owned() };
+        if self.change_certificates(order).await {
+            tracing::info!(session = self.id, account = %self.person.nick, %fingerprint, "certificate added by its owner");
+            self.service_says(&format!("You can log in with the certificate {fingerprint} (SASL EXTERNAL)."));
+        }
+    }
+
+    async fn remove_certificate(&mut self, fingerprint: Fingerprint) {
+        let (name, fingerprint) = (self.person.nick.to_string(), fingerprint.hex());
+        let order = Order::RemoveCertificate { name, fingerprint: fingerprint.clone() };
+        if self.change_certificates(order).await {
+            tracing::info!(session = self.id, account = %self.person.nick, %fingerprint, "certificate removed by its owner");
+            self.service_says("That certificate is no login any more. Sessions that logged in with it end.");
+        }
+    }
+
+    /// `false`: it was not done, and the person has been told why.
+    async fn change_certificates(&mut self, order: Order) -> bool {
+        self.acts += 1;
+        match self.ctx.log.ask(Intent::Order { row: None, order }).await {
+            Ok(_) => true,
+            Err(refusal) => {
+                self.service_says(&format!("Not done: {refusal}."));
+                false
+            }
+        }
+    }
+
+    fn shown_certificate(&self) -> Option<Arc<str>> {
+        self.mailbox.certificate.as_ref().map(|certificate| certificate.fingerprint.clone())
+    }
+}
+
+/// Two words, each as it is or in double quotes, in which `\"` is a quote and `\\` a backslash.
+fn two_words(text: &str) -> Option<(Secret, Secret)> {
+    let (first, rest) = word(text)?;
+    let (second, rest) = word(rest)?;
+    rest.trim().is_empty().then_some((first, second))
+}
+
+fn word(text: &str) -> Option<(Secret, &str)> {
+    let text = text.trim_start();
+    let Some(quoted) = text.strip_prefix('"') else {
+        let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        return (!word.is_empty()).then(|| (Secret::new(word.to_owned()), rest));
+    };
+    let mut word = String::with_capacity(quoted.len());
+    let mut chars = quoted.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some((Secret::new(word), &quoted[at + 1..])),
+            '\\' => word.push(chars.next()?.1),
+            c => word.push(c),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::two_words;
+
+    #[test]
+    fn passwords_may_hold_blanks_and_quotes() {
+        let read = |text| two_words(text).map(|(a, b)| format!("{}|{}", a.expose(), b.expose()));
+        for (text, words) in [
+            ("old new", Some("old|new")),
+            ("  old   new ", Some("old|new")),
+            (r#""an old one" new"#, Some("an old one|new")),
+            (r#""a \"quoted\" \\ one" "the new""#, Some(r#"a "quoted" \ one|the new"#)),
+            (r#"it"s ok"#, Some("it\"s|ok")),
+            (r#""" new"#, Some("|new")),
+            ("old", None),
+            ("one two three", None),
+            ("", None),
+            (r#""open end"#, None),
+            (r#"old "open \"#, None),
+        ] {
+            assert_eq!(read(text).as_deref(), words, "{text}");
+        }
+    }
+}

@@ -2,7 +2,6 @@
 //! a warning where only one of several keys is meant.
 
 use crate::live::METADATA_KEYS_MAX;
-use crate::proto::caps::Cap;
 use crate::proto::line::Line;
 use crate::proto::numerics::ERR_NEEDMOREPARAMS;
 use crate::room::Refusal;
@@ -51,9 +50,6 @@ impl Session {
         };
         if code.is_empty() {
             return self.numeric_line(ERR_NEEDMOREPARAMS, &["METADATA"]).last(&text);
-        }
-        if !self.caps().contains(Cap::StandardReplies) && !self.hears_metadata() {
-            return Line::new().source(&self.ctx.info.name).command("NOTICE").param(&self.person.nick).last(&text);
         }
         let line = Line::new().source(&self.ctx.info.name).command(kind).param("METADATA").param(code);
         context.iter().fold(line, |line, param| line.param(&middle(param))).last(&text)

@@ -36,6 +36,7 @@ mod queries;
 mod race;
 mod read_marker;
 mod real_clients;
+mod real_libraries;
 mod redaction;
 mod registration;
 mod replay;

@@ -95,7 +95,7 @@ async fn irssi(server: &Server, name: &str) -> Terminal {
              use_tls = "yes"; tls_verify = "no"; tls_pinned_cert = "{pin}"; }});
            chatnets = {{ chatd = {{ type = "IRC"; nick = "{name}"; username = "{name}"; realname = "{name} in irssi";
              sasl_mechanism = "plain"; sasl_username = "{name}"; sasl_password = "{password}"; }}; }};
-           settings = {{ core = {{ real_name = "{name} in irssi"; nick = "{name}"; user_name = "{name}"; }}; }};
+           settings = {{ core = {{ server_reconnect_time = "1s"; real_name = "{name} in irssi"; nick = "{name}"; user_name = "{name}"; }}; }};
         "#,
         port = server.address().port(),
         pin = pin.join(":"),
@@ -121,7 +121,7 @@ async fn weechat(server: &Server, name: &str) -> Terminal {
     let tls = if major >= 4 { "tls" } else { "ssl" };
     let server_add = format!(
         "/server add chatd 127.0.0.1/{} -{tls} -{tls}_fingerprint={} -sasl_mechanism=plain -sasl_username={name} \
-         -sasl_password={} -nicks={name} -realname=\"{name} in WeeChat\"",
+         -sasl_password={} -nicks={name} -autoreconnect_delay=1 -realname=\"{name} in WeeChat\"",
         server.address().port(),
         fingerprint(&server.certificate()),
         password_of(name),
@@ -192,6 +192,52 @@ async fn weechat_sees_the_past_and_talks() {
     bob.types("/quit good night");
     let quit = carol.expect_from("bob", "QUIT").await;
     assert!(quit.text().contains("good night"), "{quit:?}");
+}
+
+/// Both come back by themselves after a restart, are told what was said meanwhile, and page through what is older by
+/// asking the service.
+#[tokio::test]
+async fn irssi_and_weechat_survive_a_restart_and_page_through_history() {
+    if left_out() {
+        return;
+    }
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let listen = free.to_string();
+    let mut server = Server::configure().set("server.listen", [&*listen]).set("history.replay_lines", 5).start().await;
+    let mut carol = server.login("carol").await;
+    for line in 0..40 {
+        carol.send(format!("PRIVMSG #lobby :number {line:02}.")).await;
+    }
+    carol.sync().await;
+    let alice = irssi(&server, "alice").await;
+    let bob = weechat(&server, "bob").await;
+    for client in [&alice, &bob] {
+        client.shows(&["carol", "number 39."]).await;
+        client.types("/msg chatd history #lobby 10");
+    }
+    for (client, window) in [(&alice, "/query chatd"), (&bob, "/buffer chatd")] {
+        let answer = async || {
+            client.types(window);
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            let screen = client.screen();
+            screen.lines().find(|line| line.contains("before ")).map(str::to_owned)
+        };
+        eventually("the way to go on", answer).await;
+        client.shows(&["number 30."]).await;
+        client.types("/msg chatd history #lobby 10 before 2000-01-01");
+    }
+    alice.types("/window goto #lobby");
+    bob.types("/buffer #lobby");
+    server.restart().await;
+    let mut carol = server.login("carol").await;
+    carol.send("PRIVMSG #lobby :said while they were away").await;
+    carol.sync().await;
+    alice.shows(&["carol", "said while they were away"]).await;
+    bob.shows(&["carol", "said while they were away"]).await;
+    alice.types("irssi is back");
+    carol.expect_from("alice", "PRIVMSG #lobby :irssi is back").await;
+    bob.types("WeeChat is back");
+    carol.expect_from("bob", "PRIVMSG #lobby :WeeChat is back").await;
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! What accounts and rooms say about themselves: who may change it, decided in log order and stored with the group;
-//! then, after the commit, put into memory and told to whoever shares a room with it. It is not part of the log: only
+//! then, after the commit, put into memory and told to whoever shares a room with it or watches it. It is not part of the log: only
 //! the newest value counts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::event::{KeyChange, Millis, Note, NoteBody, Owner, RoomKind, Who};
-use crate::live::{METADATA_KEYS_MAX, Mailbox, Receipt, Roster};
+use crate::live::{METADATA_KEYS_MAX, Mailbox, Receipt, Roster, Watches};
+use crate::proto::names::AccountName;
 use crate::room::{Actor, Refusal};
 use crate::store::Tx;
 
@@ -81,45 +82,50 @@ pub(super) fn put(directory: &Directory, roster: &Roster, owner: Owner, changes:
     }
 }
 
-/// Tells every session that shares a room with the owner, each once; each knows what its client wants to hear of.
-pub(super) fn tell(
-    directory: &Directory,
-    roster: &Roster,
-    owner: Owner,
-    by: Who,
-    session: u64,
-    time: Millis,
-    changes: Arc<[KeyChange]>,
-) {
-    let note = |target| {
-        let body = NoteBody::Metadata { target, changes };
-        Arc::new(Note { time, actor: by, session, body })
-    };
-    match owner {
-        Owner::Account(id) => {
-            let Some(person) = roster.by_id(id) else { return };
-            let note = note(person.nick.clone());
-            let mut told = BTreeSet::from([session]);
-            let mut tell = |mailbox: &Arc<Mailbox>| {
-                if told.insert(mailbox.session) {
-                    mailbox.note(note.clone());
+/// Where those are found who are told of a change.
+pub(super) struct Listeners<'a> {
+    pub directory: &'a Directory,
+    pub roster: &'a Roster,
+    pub watches: &'a Watches,
+}
+
+impl Listeners<'_> {
+    /// Tells every session that shares a room with the owner or watches it, each once, but for the one that did it; each
+    /// knows what its client wants to hear of.
+    pub fn tell(&self, owner: Owner, by: Who, session: u64, time: Millis, changes: Arc<[KeyChange]>) {
+        let note = |target| {
+            let body = NoteBody::Metadata { target, changes };
+            Arc::new(Note { time, actor: by, session, body })
+        };
+        match owner {
+            Owner::Account(id) => {
+                let Some(person) = self.roster.by_id(id) else { return };
+                let note = note(person.nick.clone());
+                let mut told = BTreeSet::from([session]);
+                let mut tell = |mailbox: &Arc<Mailbox>| {
+                    if told.insert(mailbox.session) {
+                        mailbox.note(note.clone());
+                    }
+                };
+                person.each_session(&mut tell);
+                for room in person.rooms().into_iter().filter_map(|id| self.directory.by_id(id)) {
+                    if room.kind == RoomKind::Channel {
+                        room.each_reader(&mut tell);
+                    }
                 }
-            };
-            person.each_session(&mut tell);
-            for room in person.rooms().into_iter().filter_map(|id| directory.by_id(id)) {
-                if room.kind == RoomKind::Channel {
-                    room.each_reader(&mut tell);
+                if let Ok(name) = AccountName::parse(&person.nick) {
+                    self.watches.each(name.key(), &mut tell);
                 }
             }
-        }
-        Owner::Room(id) => {
-            let Some(room) = directory.by_id(id) else { return };
-            let note = note(room.name());
-            room.each_reader(|mailbox| {
-                if mailbox.session != session {
-                    mailbox.note(note.clone());
-                }
-            });
+            Owner::Room(id) => {
+                let Some(room) = self.directory.by_id(id) else { return };
+                let note = note(room.name());
+                room.each_reader(|mailbox| {
+                    if mailbox.session != session {
+                        mailbox.note(note.clone());
+                    }
+                });
+            }
         }
     }
 }

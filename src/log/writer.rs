@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::event::{EventId, Note, NoteBody};
-use crate::live::{Ack, Mailbox, Receipt, Roster};
+use crate::live::{Ack, Mailbox, Receipt, Roster, Watches};
 use crate::room::Refusal;
 use crate::store::{StoreError, Writer};
 
@@ -69,6 +69,7 @@ struct Shared {
     watermark: AtomicI64,
     directory: Arc<Directory>,
     roster: Arc<Roster>,
+    watches: Arc<Watches>,
     readers: Readers,
     figures: Figures,
     tails: Arc<TailBudget>,
@@ -112,6 +113,7 @@ impl Log {
             watermark: AtomicI64::new(core.last_event().0),
             directory,
             roster,
+            watches: Arc::default(),
             readers,
             figures: figures.clone(),
             tails: core.tails(),
@@ -179,6 +181,11 @@ impl Log {
 
     pub fn directory(&self) -> &Directory {
         &self.shared.directory
+    }
+
+    /// Who watches whom; what of it is told when is the sessions' business, but for changes of metadata.
+    pub fn watches(&self) -> &Arc<Watches> {
+        &self.shared.watches
     }
 
     pub fn roster(&self) -> &Roster {
@@ -317,7 +324,9 @@ fn take_effect(shared: &Shared, effect: Effect) {
         }
         Effect::Described { owner, by, session, time, changes } => {
             metadata::put(&shared.directory, &shared.roster, owner, &changes);
-            metadata::tell(&shared.directory, &shared.roster, owner, by, session, time, changes);
+            let listeners =
+                metadata::Listeners { directory: &shared.directory, roster: &shared.roster, watches: &shared.watches };
+            listeners.tell(owner, by, session, time, changes);
         }
         Effect::Marked { account, session, target, time } => {
             if let Some(person) = shared.roster.by_id(account) {

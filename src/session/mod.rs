@@ -91,7 +91,7 @@ pub struct Context {
     pub clock: Clock,
     pub figures: Figures,
     /// Who is told when somebody comes or goes.
-    pub watches: Watches,
+    pub watches: Arc<Watches>,
     /// An administrator wants the configuration to be read anew.
     pub rehash: Notify,
     /// Cancelled when the server stops.
@@ -166,6 +166,7 @@ impl Context {
         stopping: CancellationToken,
     ) -> Arc<Context> {
         Arc::new(Context {
+            watches: log.watches().clone(),
             log,
             logins: ArcSwap::from_pointee(logins),
             throttle,
@@ -174,7 +175,6 @@ impl Context {
             info: Arc::new(info),
             clock,
             figures: Figures::default(),
-            watches: Watches::default(),
             rehash: Notify::new(),
             stopping,
             tasks: TaskTracker::new(),

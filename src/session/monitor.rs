@@ -94,20 +94,23 @@ impl Session {
     fn monitor_status(&mut self, here: Vec<(String, String)>, gone: Vec<(String, String)>) {
         if !here.is_empty() {
             let host = &self.ctx.info.name;
-            let here: Vec<String> = here.iter().map(|(_, nick)| crate::encode::source(nick, host)).collect();
-            self.numeric_list(RPL_MONONLINE, &[], &here, ",");
+            let sources: Vec<String> = here.iter().map(|(_, nick)| crate::encode::source(nick, host)).collect();
+            self.numeric_list(RPL_MONONLINE, &[], &sources, ",");
         }
+        let keys = here.iter().map(|(key, _)| key.as_str());
+        self.sync_watched(keys);
         if !gone.is_empty() {
             let gone: Vec<String> = gone.into_iter().map(|(_, nick)| nick).collect();
             self.numeric_list(RPL_MONOFFLINE, &[], &gone, ",");
         }
     }
 
-    fn monitored_names(&self) -> Vec<(String, String)> {
+    /// Those on the list: comparison form, and the name as it was written.
+    pub(super) fn monitored_names(&self) -> Vec<(String, String)> {
         self.monitored.as_ref().map_or_else(Vec::new, |list| list.names.clone())
     }
 
-    fn is_shown(&self, key: &str) -> bool {
+    pub(super) fn is_shown(&self, key: &str) -> bool {
         is_service(key) || self.ctx.log.roster().by_key(key).is_some_and(|person| person.is_shown())
     }
 

@@ -630,6 +630,35 @@ async fn who_subscribes_is_told_the_present_values() {
 }
 
 #[tokio::test]
+async fn who_monitors_somebody_is_told_of_them() {
+    let server = apart().start().await;
+    let mut bob = server.login_with("bob", TWO).await;
+    bob.ask("METADATA * SET avatar :http://b").await;
+    let mut carol = server.login_with("carol", TWO).await;
+    let mut dave = server.login_with("dave", THREE).await;
+    for client in [&mut carol, &mut dave] {
+        client.ask("METADATA * SUB avatar").await;
+    }
+    let answer = ask(&mut carol, "MONITOR + bob,alice").await;
+    let wanted = ["BATCH + metadata bob", "METADATA bob avatar * http://b", "BATCH -"];
+    assert_eq!(answer[1..4], wanted, "{answer:?}");
+    let answer = ask(&mut dave, "MONITOR + bob,alice").await;
+    assert_eq!(answer[1..4], ["BATCH + metadata bob", "761 dave bob avatar * http://b", "BATCH -"], "{answer:?}");
+    bob.ask("METADATA * SET avatar :http://c").await;
+    assert_eq!(of_metadata(&carol.sync().await), ["METADATA bob avatar * http://c"]);
+    assert_eq!(of_metadata(&dave.sync().await), ["761 dave bob avatar * http://c"]);
+    let answer = ask(&mut dave, "METADATA *ALL SYNC").await;
+    assert_eq!(answer[1..2], ["761 dave bob avatar * http://c"]);
+    let alice = server.login("alice").await;
+    dave.expect("730 dave :alice!*").await;
+    assert_eq!(one(&dave.expect("BATCH * metadata alice").await), "BATCH + metadata alice");
+    drop(alice);
+    dave.ask("MONITOR C").await;
+    bob.ask("METADATA * SET avatar :http://d").await;
+    assert!(of_metadata(&dave.sync().await).is_empty());
+}
+
+#[tokio::test]
 async fn whois_tells_what_people_read_to_who_knows_of_it() {
     let server = Server::start().await;
     let mut bob = server.login_with("bob", TWO).await;

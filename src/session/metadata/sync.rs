@@ -67,6 +67,26 @@ impl Session {
         }
     }
 
+    /// What the client listens to of people it watches who are here.
+    pub(in crate::session) fn sync_watched<'a>(&mut self, keys: impl Iterator<Item = &'a str>) {
+        if !self.hears_metadata() {
+            return;
+        }
+        let mut left = UNASKED_MAX;
+        for key in keys {
+            let Some(person) = self.ctx.log.roster().by_key(key) else { continue };
+            let lines = self.lines_of_one(Owner::Account(person.id), |key| self.subscribed(key));
+            match self.draft() {
+                _ if lines.len() > left => self.sync_later(&person.nick),
+                Draft::Two if lines.is_empty() => {}
+                _ => {
+                    left -= lines.len();
+                    self.say_batch("metadata", &[&person.nick], lines);
+                }
+            }
+        }
+    }
+
     /// The present values of keys the client has just subscribed to.
     pub(super) fn tell_subscribed(&mut self, keys: &[&str]) {
         let lines = self.lines_of(&self.visible_owners(), |key| keys.contains(&key));
@@ -154,6 +174,8 @@ impl Session {
             owners.push(Owner::Room(room.id));
             people.extend(room.snapshot().state.present().map(|(id, _)| id));
         }
+        let watched = self.monitored_names().into_iter().filter(|(key, _)| self.is_shown(key));
+        people.extend(watched.filter_map(|(key, _)| Some(self.ctx.log.roster().by_key(&key)?.id)));
         owners.sort();
         owners.extend(people.into_iter().map(Owner::Account));
         owners

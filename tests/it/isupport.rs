@@ -78,11 +78,14 @@ async fn in_a_batch_wherever_it_is_told() {
     assert_eq!(tokens(batched(&alice.greeting[from..=to])), all, "in the welcome");
     assert_eq!(tokens(batched(&alice.query("ISUPPORT").await)), all);
     assert_eq!(tokens(batched(&alice.query("VERSION").await[1..])), all);
-    // With a label: the batch within the answer's own.
+    // With a label: on the batch, if it is all; with something beside it, the batch is within the answer's own.
     let answer = alice.query("@label=x ISUPPORT").await;
+    assert_eq!(answer[0].tag("label"), Some("x"));
+    batched(&answer);
+    let answer = alice.query("@label=x VERSION").await;
     assert!(answer[0].tag("label") == Some("x") && answer[0].param(1) == "labeled-response", "{answer:?}");
-    assert_eq!(answer[1].tag("batch"), answer[0].param(0).strip_prefix('+'));
-    batched(&answer[1..answer.len() - 1]);
+    assert_eq!(answer[2].tag("batch"), answer[0].param(0).strip_prefix('+'));
+    batched(&answer[2..answer.len() - 1]);
     let mut bob = server.login_with("bob", &["draft/extended-isupport"]).await;
     assert!(bob.query("ISUPPORT").await.iter().all(|line| line.is("005")), "no batch for who knows none");
 }

@@ -49,6 +49,14 @@ pub struct Common {
     /// Read the password from the first line of this file [env: CHAT_PASSWORD_FILE]
     #[arg(long, global = true, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+
+    /// Log in with this client certificate (PEM) instead of a password
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["password_stdin", "password_file"])]
+    pub cert: Option<PathBuf>,
+
+    /// The private key of --cert (PEM) [default: it is in the same file]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub key: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -112,9 +120,21 @@ pub enum Task {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Not there yet; without this it would be taken for a host.
-    #[command(hide = true)]
-    Passwd,
+    /// Change your password on a chatd server; asks for the old one and twice for the new one
+    ///
+    /// In a pipe the new one is the next line of standard input, after the old one with --password-stdin.
+    Passwd {
+        #[arg(value_name = "[USER@]HOST[:PORT]")]
+        place: Option<String>,
+    },
+    /// Make an account for yourself, where the server lets newcomers do that
+    ///
+    /// Asks for the password, twice, and if need be for the code of your invitation. In a pipe they are the lines of
+    /// standard input.
+    Register {
+        #[arg(value_name = "[NAME@]HOST[:PORT]")]
+        place: Option<String>,
+    },
     /// Forget the pinned certificate of a server, to be asked again
     Forget {
         #[arg(value_name = "HOST[:PORT]")]

@@ -21,7 +21,7 @@ use super::link::{Link, Lost};
 use super::login::Credentials;
 use super::pins::{Fingerprint, Pin, PinError, Pins};
 use super::session::Session;
-use super::trust::{Trust, client_config};
+use super::trust::{Identity, Trust, client_config};
 use crate::clock;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -102,6 +102,8 @@ pub struct Dialer {
     pub credentials: Credentials,
     /// What was said on the command line; else pins and the system decide.
     pub fixed: Option<Trust>,
+    /// The client certificate to show.
+    pub identity: Option<Identity>,
     pub pins: Pins,
     /// `None`: nobody to ask.
     pub ask: Option<Ask>,
@@ -129,7 +131,8 @@ impl Dialer {
         Ok(link)
     }
 
-    async fn connect(&self) -> Result<TlsStream<TcpStream>, DialError> {
+    /// A connection to a server that is trusted, and not a word said.
+    pub async fn connect(&self) -> Result<TlsStream<TcpStream>, DialError> {
         let place = self.address.place();
         let trust = match &self.fixed {
             Some(fixed) => fixed.clone(),
@@ -154,7 +157,8 @@ impl Dialer {
         let name =
             ServerName::try_from(self.address.host.clone()).map_err(|_| DialError::Name(self.address.host.clone()))?;
         let tls_error = |why: String| DialError::Tls { place: place.clone(), why };
-        let (config, verdict) = client_config(trust).map_err(|error| tls_error(error.to_string()))?;
+        let (config, verdict) =
+            client_config(trust, self.identity.as_ref()).map_err(|error| tls_error(error.to_string()))?;
         let tcp = self.tcp().await?;
         let handshake = timeout(HANDSHAKE_TIMEOUT, TlsConnector::from(config).connect(name, tcp)).await;
         let error = match handshake {

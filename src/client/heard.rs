@@ -63,6 +63,10 @@ pub enum LoginError {
     Denied(String),
     #[error("the server offers no login with name and password (SASL PLAIN) here")]
     NoSasl,
+    #[error(
+        "the server offers no login with a certificate (SASL EXTERNAL) here: without --cert you are asked for a password"
+    )]
+    NoExternal,
     #[error("a password cannot hold a NUL character")]
     Nul,
     #[error("the server refused the login: {0}")]

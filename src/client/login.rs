@@ -1,4 +1,4 @@
-//! The way in: capability negotiation and SASL PLAIN, as a machine that is fed messages and says what to send.
+//! The way in: capability negotiation and SASL (PLAIN, or EXTERNAL with a certificate), as a machine that is fed messages and says what to send.
 //!
 //! Pure. Knows the grammar of a line; promises that the password leaves it only inside an AUTHENTICATE line, and only
 //! after the server has taken up SASL.
@@ -34,7 +34,7 @@ const WANTED: [&str; 16] = [
 ];
 
 /// For scripts: what they are sent does not count as seen, so that their account's person is told of it all the same.
-const PASSIVE: &str = "chatd/passive";
+pub const PASSIVE: &str = "chatd/passive";
 
 pub const HISTORY: &str = "draft/chathistory";
 pub const SEARCH: &str = "soju.im/search";
@@ -42,11 +42,19 @@ pub const SEARCH: &str = "soju.im/search";
 /// Bytes of base64 in one AUTHENTICATE line.
 const SASL_CHUNK: usize = 400;
 
+/// What shows that it is us.
+#[derive(Clone)]
+pub enum Proof {
+    Password(Zeroizing<String>),
+    /// The client certificate of the connection.
+    Certificate,
+}
+
 /// Who logs in. Printing it shows no password.
 #[derive(Clone)]
 pub struct Credentials {
     pub user: String,
-    pub password: Zeroizing<String>,
+    pub proof: Proof,
     /// A script that shows nobody the messages that wait for its account.
     pub passive: bool,
 }
@@ -147,7 +155,10 @@ impl Login {
             }
             "902" | "904" | "905" | "906" | "464" => {
                 let said = if self.said.is_empty() { last } else { std::mem::take(&mut self.said) };
-                return Step::Failed(LoginError::Denied(said));
+                return Step::Failed(match self.who.proof {
+                    Proof::Password(_) => LoginError::Denied(said),
+                    Proof::Certificate => LoginError::Refused(said),
+                });
             }
             "432" | "433" | "436" | "437" | "465" | "462" => return Step::Failed(LoginError::Refused(last)),
             "ERROR" => {
@@ -182,7 +193,7 @@ impl Login {
                 self.open = self.open.saturating_sub(1);
                 self.caps.change(list);
                 if list.split_ascii_whitespace().any(|name| name == "sasl") {
-                    out.push(Line::new().command("AUTHENTICATE").param("PLAIN"));
+                    out.push(Line::new().command("AUTHENTICATE").param(self.mechanism()));
                 }
                 self.end_if_done(out);
             }
@@ -208,12 +219,16 @@ impl Login {
 
     fn request(&mut self, out: &mut Vec<Line>) -> Step {
         let sasl = self.offered.split_ascii_whitespace().find(|cap| cap_name(cap) == "sasl");
-        let plain = sasl.is_some_and(|cap| match cap.split_once('=') {
-            Some((_, mechanisms)) if !mechanisms.is_empty() => mechanisms.split(',').any(|m| m == "PLAIN"),
+        let wanted = self.mechanism();
+        let there = sasl.is_some_and(|cap| match cap.split_once('=') {
+            Some((_, mechanisms)) if !mechanisms.is_empty() => mechanisms.split(',').any(|m| m == wanted),
             _ => true,
         });
-        if !plain {
-            return Step::Failed(LoginError::NoSasl);
+        if !there {
+            return Step::Failed(match self.who.proof {
+                Proof::Password(_) => LoginError::NoSasl,
+                Proof::Certificate => LoginError::NoExternal,
+            });
         }
         let wanted = wanted_of(&self.offered, self.who.passive);
         if !wanted.is_empty() {
@@ -229,11 +244,15 @@ impl Login {
         if message.param(0) != Some("+") || self.authenticated {
             return Step::Going;
         }
-        let Credentials { user, password, .. } = &self.who;
-        if user.contains('\0') || password.contains('\0') {
-            return Step::Failed(LoginError::Nul);
-        }
-        let plain = Zeroizing::new(format!("\0{user}\0{}", password.as_str()));
+        let user = &self.who.user;
+        let plain = match &self.who.proof {
+            Proof::Password(password) if user.contains('\0') || password.contains('\0') => {
+                return Step::Failed(LoginError::Nul);
+            }
+            Proof::Password(password) => Zeroizing::new(format!("\0{user}\0{}", password.as_str())),
+            // The account is named, so that a certificate of another one is an error and no surprise.
+            Proof::Certificate => Zeroizing::new(user.clone()),
+        };
         let encoded = Zeroizing::new(STANDARD.encode(plain.as_bytes()));
         let chunks = encoded.as_bytes().chunks(SASL_CHUNK).map(|chunk| std::str::from_utf8(chunk).unwrap_or_default());
         out.extend(chunks.map(|chunk| Line::new().command("AUTHENTICATE").param(chunk)));
@@ -241,6 +260,13 @@ impl Login {
             out.push(Line::new().command("AUTHENTICATE").param("+"));
         }
         Step::Going
+    }
+
+    fn mechanism(&self) -> &'static str {
+        match self.who.proof {
+            Proof::Password(_) => "PLAIN",
+            Proof::Certificate => "EXTERNAL",
+        }
     }
 
     fn end_if_done(&mut self, out: &mut Vec<Line>) {

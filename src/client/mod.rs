@@ -3,6 +3,7 @@
 //! Inside, the session is a pure machine ([`session`]); a [`link`] carries it over a stream that [`dial`] makes;
 //! [`interactive`], [`pipe`] and [`fetch`] are the ways to use it. Knows the grammar of a line, nothing of the server.
 
+pub mod account;
 pub mod address;
 pub mod args;
 pub mod command;
@@ -17,6 +18,7 @@ pub mod outbox;
 pub mod password;
 pub mod pins;
 pub mod pipe;
+pub mod register;
 pub mod session;
 pub mod settings;
 pub mod show;
@@ -37,13 +39,14 @@ use args::{Cli, Common, Task};
 use dial::{DialError, Dialer};
 use fetch::{Sought, Wanted};
 use link::Link;
-use login::Credentials;
+use login::{Credentials, Proof};
 use password::Source;
 use pins::Pins;
 use pipe::{Lines, PipeError};
 use settings::Files;
 use show::Zone;
-use trust::Trust;
+use trust::{Identity, Trust};
+use zeroize::Zeroizing;
 
 /// Old lines fetched in each room from a server that leaves the fetching to us.
 const HISTORY_LINES: u32 = 50;
@@ -88,10 +91,31 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
                 farewell(link, result).await
             })
         }
-        Some(Task::Passwd) => Err(Failure::Failed(
-            "the password cannot be changed from here yet: ask who runs the server ('chatd user passwd NAME')"
-                .to_owned(),
-        )),
+        Some(Task::Passwd { place: named }) => {
+            let dialer = dialer(&files, &common, named.or(place), 0)?;
+            let old = match &dialer.credentials.proof {
+                Proof::Password(old) => old.clone(),
+                Proof::Certificate => {
+                    let old = password::password(&Source::Prompt, &dialer.credentials.user, &dialer.address, |_| {});
+                    old.map_err(|error| Failure::Failed(error.to_string()))?
+                }
+            };
+            let new = account::new_password(&dialer.credentials.user)?;
+            on_runtime(account::passwd(dialer, old, new))
+        }
+        Some(Task::Register { place: named }) => {
+            let (mut address, user) = server(&files, &common, named.or(place))?;
+            let user = match (address.user.take(), io::stdin().is_terminal()) {
+                (Some(user), _) => user,
+                (None, true) => account::ask("What do you want to be called? ")?,
+                (None, false) => user?,
+            };
+            let password = account::new_password(&user)?;
+            // What logs in later is not needed here.
+            let credentials = Credentials { user, proof: Proof::Certificate, passive: false };
+            let dialer = dialer_to(&files, &common, address, credentials, None, 0)?;
+            on_runtime(async { account::register(&dialer, password).await })
+        }
         Some(Task::Send { target, join, text }) => {
             // With a server before the target, the target stands where the text would begin.
             let mut words = text.into_iter();
@@ -196,8 +220,12 @@ fn complain(text: &str) {
     eprintln!("chat: {text}");
 }
 
-/// Puts together whom to connect to, as whom, and whom to believe.
-fn dialer(files: &Files, common: &Common, place: Option<String>, fetch: u32) -> Result<Dialer, Failure> {
+/// Where to connect, and as whom if that is known.
+fn server(
+    files: &Files,
+    common: &Common,
+    place: Option<String>,
+) -> Result<(Address, Result<String, Failure>), Failure> {
     let place = place.or_else(|| common.server.clone().filter(|server| !server.is_empty())).or_else(|| files.last());
     let place = place.ok_or_else(|| {
         Failure::Usage(
@@ -209,12 +237,54 @@ fn dialer(files: &Files, common: &Common, place: Option<String>, fetch: u32) -> 
     let address = Address::parse(&place).map_err(Failure::Usage)?;
     let user = address.user.clone().or_else(user_of_system).ok_or_else(|| {
         Failure::Usage(format!("who are you? Write NAME@{} (there is no $USER to go by)", address.place()))
-    })?;
+    });
+    Ok((address, user))
+}
+
+/// Puts together whom to connect to, as whom, and whom to believe.
+fn dialer(files: &Files, common: &Common, place: Option<String>, fetch: u32) -> Result<Dialer, Failure> {
+    let (address, user) = server(files, common, place)?;
+    let user = user?;
+    let (proof, identity) = match &common.cert {
+        Some(cert) => {
+            let identity = Identity::read(cert, common.key.as_deref());
+            (Proof::Certificate, Some(identity.map_err(|error| Failure::Usage(error.to_string()))?))
+        }
+        None if common.key.is_some() => return Err(Failure::Usage("--key is the key of --cert FILE".to_owned())),
+        None => (Proof::Password(password_of(files, common, &user, &address)?), None),
+    };
+    // Only who talks is asked to fetch; the others are scripts for one room.
+    let credentials = Credentials { user, proof, passive: fetch == 0 };
+    dialer_to(files, common, address, credentials, identity, fetch)
+}
+
+fn dialer_to(
+    files: &Files,
+    common: &Common,
+    address: Address,
+    credentials: Credentials,
+    identity: Option<Identity>,
+    fetch: u32,
+) -> Result<Dialer, Failure> {
     let fixed = match (&common.fingerprint, &common.ca) {
         (Some(fingerprint), _) => Some(Trust::Fingerprint(*fingerprint)),
         (None, Some(path)) => Some(Trust::Ca(trust::read_ca(path).map_err(|error| Failure::Usage(error.to_string()))?)),
         (None, None) => None,
     };
+    let somebody_there = io::stdin().is_terminal() && io::stderr().is_terminal();
+    Ok(Dialer {
+        address,
+        credentials,
+        fixed,
+        identity,
+        pins: Pins::new(files.pins.clone()),
+        ask: somebody_there.then_some(interactive::ask_person),
+        fetch,
+    })
+}
+
+/// The password of this person, from wherever it comes.
+fn password_of(files: &Files, common: &Common, user: &str, address: &Address) -> Result<Zeroizing<String>, Failure> {
     let config = files.config().map_err(Failure::Usage)?;
     let file = common.password_file.clone().or_else(|| {
         let file = env::var_os("CHAT_PASSWORD_FILE").filter(|path| !path.is_empty());
@@ -226,18 +296,8 @@ fn dialer(files: &Files, common: &Common, place: Option<String>, fetch: u32) -> 
         (false, None, Some(command)) => Source::Command(command),
         (false, None, None) => Source::Prompt,
     };
-    let password = password::password(&source, &user, &address, |warning| complain(&warning))
-        .map_err(|error| Failure::Failed(error.to_string()))?;
-    let somebody_there = io::stdin().is_terminal() && io::stderr().is_terminal();
-    Ok(Dialer {
-        address,
-        // Only who talks is asked to fetch; the others are scripts for one room.
-        credentials: Credentials { user, password, passive: fetch == 0 },
-        fixed,
-        pins: Pins::new(files.pins.clone()),
-        ask: somebody_there.then_some(interactive::ask_person),
-        fetch,
-    })
+    password::password(&source, user, address, |warning| complain(&warning))
+        .map_err(|error| Failure::Failed(error.to_string()))
 }
 
 fn forget(files: &Files, place: &str) -> Result<(), Failure> {

@@ -72,6 +72,12 @@ pub fn password(
     if password.is_empty() { Err(PasswordError::Empty) } else { Ok(password) }
 }
 
+/// The next line of standard input.
+pub fn next_line() -> Result<Zeroizing<String>, PasswordError> {
+    let line = first_line(&mut io::stdin().lock()).ok().flatten().ok_or(PasswordError::NoStdin)?;
+    if line.is_empty() { Err(PasswordError::Empty) } else { Ok(line) }
+}
+
 /// The command learns whom it is for: a password for one server should not go to another.
 fn run(command: &str, user: &str, address: &Address) -> Result<Zeroizing<String>, PasswordError> {
     let failed = |why: String| PasswordError::Command(why);

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::heard::{Happened, Heard, Said, Speech, What};
-use super::login::{Caps, Credentials, HISTORY, Login, SEARCH, Step, wanted_of};
+use super::login::{Caps, Credentials, HISTORY, Login, PASSIVE, SEARCH, Step, wanted_of};
 use super::text::{clean, key, same, split};
 use crate::event::Millis;
 use crate::proto::line::{BODY_MAX, Line, Message, escape};
@@ -160,6 +160,11 @@ impl Session {
     /// Whether this is how a room is named, and not a person.
     pub fn is_room(&self, name: &str) -> bool {
         name.starts_with(|c| self.room_signs.contains(c))
+    }
+
+    /// Whether the server is chatd, or at least says so by what it offers scripts.
+    pub fn is_chatd(&self) -> bool {
+        self.caps.has(PASSIVE)
     }
 
     /// Whether history has to be asked for; else it comes unasked at joining.

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{self, CryptoProvider, aws_lc_rs};
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
 };
@@ -41,7 +41,7 @@ pub struct Distrust {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use {} as certificates: {why}", path.display())]
+#[error("cannot use {} as a certificate: {why}", path.display())]
 pub struct CaError {
     path: PathBuf,
     why: String,
@@ -59,8 +59,25 @@ pub fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, CaError> {
     Ok(list)
 }
 
+/// A client certificate and its key.
+#[derive(Debug)]
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// Reads a certificate and its key, from one PEM file or from two.
+    pub fn read(cert: &Path, key: Option<&Path>) -> Result<Identity, CaError> {
+        let chain = read_ca(cert)?;
+        let path = key.unwrap_or(cert);
+        let why = |error: pem::Error| CaError { path: path.to_owned(), why: format!("no private key: {error}") };
+        Ok(Identity { chain, key: PrivateKeyDer::from_pem_file(path).map_err(why)? })
+    }
+}
+
 /// The settings for one handshake, and where to look if it fails.
-pub fn client_config(trust: &Trust) -> Result<(Arc<ClientConfig>, Verdict), TlsError> {
+pub fn client_config(trust: &Trust, identity: Option<&Identity>) -> Result<(Arc<ClientConfig>, Verdict), TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verdict = Verdict::default();
     let rule = match trust {
@@ -80,11 +97,14 @@ pub fn client_config(trust: &Trust) -> Result<(Arc<ClientConfig>, Verdict), TlsE
         }
     };
     let verifier = Checker { rule, provider: provider.clone(), verdict: verdict.clone() };
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match identity {
+        None => config.with_no_client_auth(),
+        Some(own) => config.with_client_auth_cert(own.chain.clone(), own.key.clone_key())?,
+    };
     config.alpn_protocols = vec![b"irc".to_vec()];
     Ok((Arc::new(config), verdict))
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::harness::{DEADLINE, Finished, Server, fingerprint, password_of, run, signal};
+use crate::harness::{ClientCertificate, DEADLINE, Finished, Server, fingerprint, password_of, run, signal};
 
 /// `chat` of the person `name`, who has a home of their own.
 struct Chat<'a> {
@@ -256,4 +256,100 @@ async fn waiting(server: &Server) -> bool {
     let told = bob.greeting.iter().any(|line| line.text().contains("only for your eyes"));
     bob.quit("").await;
     told
+}
+
+#[tokio::test]
+async fn passwd() {
+    let server = Server::start().await;
+    let alice = Chat::of(&server, "alice");
+    let old = password_of("alice");
+    let chat = |args: &[&str], input: &str| {
+        let mut command = alice.bare();
+        command.arg("--fingerprint").arg(fingerprint(&server.certificate())).args(args);
+        run(&mut command, input)
+    };
+    let new = r#"a "new" word \ of mine"#;
+    let place = alice.place();
+    let said = chat(&["passwd", &place, "--password-stdin"], &format!("{old}\n{new}\n")).ok();
+    assert!(said.contains("is changed") && !said.contains(new), "{said}");
+    assert_eq!(server.try_sasl("alice", new).await.0, "903");
+    assert_eq!(server.try_sasl("alice", &old).await.0, "904");
+
+    let said = chat(&["passwd", &place, "--password-stdin"], &format!("{new}\nshort\n")).fails(1);
+    assert!(said.contains("too short"), "{said}");
+    let said = chat(&["passwd", &place, "--password-stdin"], &format!("{old}\nanother-word\n")).fails(1);
+    assert!(said.contains("wrong") && !said.contains(&old) && !said.contains("another-word"), "{said}");
+    chat(&["passwd", &place, "--password-stdin"], &format!("{new}\n")).fails(1);
+    let long = "x".repeat(300);
+    assert!(
+        chat(&["passwd", &place, "--password-stdin"], &format!("{new}\n{}\n", long.repeat(2)))
+            .fails(1)
+            .contains("long")
+    );
+
+    // The old one from a file, the new one from standard input.
+    std::fs::write(alice.home.join("password"), format!("{new}\n")).expect("written");
+    alice.run(&["passwd"], "the-third-word\n").ok();
+    assert_eq!(server.try_sasl("alice", "the-third-word").await.0, "903");
+    assert!(!server.log().text().contains("the-third-word"));
+}
+
+#[tokio::test]
+async fn register() {
+    let server = Server::configure().set("auth.registration", "invite").start().await;
+    let erin = Chat::of(&server, "erin");
+    let code = server.chatd(&["invite", "new"]).ok();
+    let chat = |place: &str, input: &str| {
+        let mut command = erin.bare();
+        command.arg("--fingerprint").arg(fingerprint(&server.certificate())).args(["register", place]);
+        run(&mut command, input)
+    };
+    let place = erin.place();
+    let said = chat(&place.replace("erin", "alice"), "long-password\n").fails(1);
+    assert!(said.contains("taken"), "{said}");
+    assert!(chat(&place, "short\n").fails(1).contains("short"));
+    chat(&place, "long-password\n").fails(1);
+    let said = chat(&place, &format!("long-password\nno-code\n{code}")).ok();
+    assert!(said.contains("erin") && !said.contains("long-password"), "{said}");
+    assert_eq!(server.try_sasl("erin", "long-password").await.0, "903");
+
+    let closed = Server::start().await;
+    let frank = Chat::of(&closed, "frank");
+    let mut command = frank.bare();
+    command.arg("--fingerprint").arg(fingerprint(&closed.certificate())).args(["register", &frank.place()]);
+    assert!(run(&mut command, "long-password\n").fails(1).contains("nobody can make an account"));
+}
+
+#[tokio::test]
+async fn a_client_certificate_instead_of_a_password() {
+    let server = Server::start().await;
+    let mut bob = server.login("bob").await;
+    let own = ClientCertificate::make();
+    let alice = Chat::of(&server, "alice");
+    let (cert, key, both) = (alice.home.join("a.crt"), alice.home.join("a.key"), alice.home.join("a.pem"));
+    std::fs::write(&cert, &own.cert_pem).expect("written");
+    std::fs::write(&key, &own.key_pem).expect("written");
+    std::fs::write(&both, format!("{}{}", own.key_pem, own.cert_pem)).expect("written");
+    let chat = |args: &[&str]| {
+        let mut command = alice.bare();
+        command
+            .arg("--fingerprint")
+            .arg(fingerprint(&server.certificate()))
+            .args(["--server", &alice.place()])
+            .args(args);
+        run(&mut command, "")
+    };
+    let (cert, key, both) =
+        (cert.to_str().expect("a path"), key.to_str().expect("a path"), both.to_str().expect("a path"));
+    let refused = chat(&["--cert", both, "send", "#lobby", "too early"]).fails(1);
+    assert!(refused.contains("not registered"), "{refused}");
+    server.chatd(&["user", "cert", "add", "alice", both]).ok();
+    chat(&["--cert", both, "send", "#lobby", "from one file"]).ok();
+    bob.expect_from("alice", "PRIVMSG #lobby :from one file").await;
+    chat(&["--cert", cert, "--key", key, "send", "#lobby", "from two"]).ok();
+    bob.expect_from("alice", "PRIVMSG #lobby :from two").await;
+    chat(&["--cert", cert, "send", "#lobby", "no key"]).fails(2);
+    chat(&["--cert", "/nowhere", "send", "#lobby", "no file"]).fails(2);
+    chat(&["--key", key, "send", "#lobby", "no certificate"]).fails(2);
+    assert_eq!(server.said("#lobby"), ["from one file", "from two"]);
 }

@@ -2,6 +2,7 @@
 
 use super::{CAPS, alice};
 use crate::client::heard::{Heard, LoginError, Said, Speech};
+use crate::client::login::{Credentials, Proof};
 use crate::client::session::Session;
 use crate::event::Millis;
 use proptest::prelude::*;
@@ -94,7 +95,7 @@ fn a_refused_list_of_capabilities_is_asked_for_one_by_one() {
 fn a_long_password_goes_in_pieces() {
     let mut who = alice();
     // "\0alice\0" and 293 bytes: 300 bytes, 400 of base64, a full piece and so an empty one after it.
-    who.password = zeroize::Zeroizing::new("x".repeat(293));
+    who.proof = Proof::Password(zeroize::Zeroizing::new("x".repeat(293)));
     let mut d = Dialogue(Session::new(who, 0));
     d.hear(":s CAP * LS :sasl");
     d.hear(":s CAP * ACK :sasl");
@@ -289,4 +290,26 @@ proptest! {
             prop_assert!(!harmful.iter().any(|bad| printed.contains(bad)), "{}", printed);
         }
     }
+}
+
+#[test]
+fn a_certificate_logs_in_by_external_and_names_its_account() {
+    let external = |offer: &str| {
+        let mut d = Dialogue(Session::new(Credentials { proof: Proof::Certificate, ..alice() }, 50));
+        d.out();
+        d.hear(&format!(":s CAP * LS :sasl={offer}"));
+        d
+    };
+    let mut d = external("PLAIN,EXTERNAL");
+    assert_eq!(d.out(), ["CAP REQ :sasl"]);
+    d.hear(":s CAP * ACK :sasl");
+    assert_eq!(d.out(), ["AUTHENTICATE EXTERNAL"]);
+    d.hear("AUTHENTICATE +");
+    assert_eq!(d.out(), ["AUTHENTICATE YWxpY2U="], "alice");
+    d.hear(":s 904 alice :no such certificate");
+    assert_eq!(d.heard(), [Heard::LoginFailed(LoginError::Refused("no such certificate".into()))]);
+
+    let mut d = external("PLAIN");
+    assert_eq!(d.heard(), [Heard::LoginFailed(LoginError::NoExternal)]);
+    assert!(d.out().is_empty());
 }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::link::Link;
-use super::login::Credentials;
+use super::login::{Credentials, Proof};
 use super::session::Session;
 
 /// What our server offers.
@@ -20,7 +20,7 @@ const CAPS: &str = "sasl=PLAIN message-tags server-time batch echo-message label
     multi-prefix extended-join away-notify setname invite-notify standard-replies";
 
 fn alice() -> Credentials {
-    Credentials { user: "alice".into(), password: Zeroizing::new("secret".into()), passive: false }
+    Credentials { user: "alice".into(), proof: Proof::Password(Zeroizing::new("secret".into())), passive: false }
 }
 
 /// A client and the server's end of its connection.

@@ -161,6 +161,7 @@ impl Made {
       {chatd} --config {file} user add alice
   Talk, with our own program
       {chat} {ADMIN}@localhost{at}
+      (/help lists its commands; after /oper you may act as an operator everywhere)
   Talk, with irssi (write your name for alice)
       /network add -sasl_mechanism PLAIN -sasl_username alice -sasl_password PASSWORD chatd
       /server add -network chatd -tls -notls_verify -tls_pinned_cert {colons} localhost {port}

@@ -29,6 +29,8 @@ pub enum Command {
     Who(Option<String>),
     List,
     Away(String),
+    /// Become an administrator by this account's password; by one's own.
+    Oper(Option<String>),
     Quit(String),
     Help,
     Unknown(String),
@@ -36,7 +38,7 @@ pub enum Command {
     Usage(&'static str),
 }
 
-pub const HELP: [&str; 13] = [
+pub const HELP: [&str; 14] = [
     "/join ROOM          enter a room and talk there",
     "/switch NAME        talk in another room, or with a person (also /room, /query)",
     "/part [ROOM] [WHY]  leave a room for good",
@@ -47,10 +49,21 @@ pub const HELP: [&str; 13] = [
     "/who [NAME]         who somebody is",
     "/list               the rooms of the server",
     "/away [WHY]         say that you are away, or back",
+    "/oper [ACCOUNT]     act as an administrator (asks for the password) until you leave",
     "/quit [WHY]         leave (also Ctrl-D); you stay a member of your rooms",
     "//TEXT              a text that begins with a slash",
     "Tab completes names; the arrow keys bring back what you typed",
 ];
+
+impl Command {
+    /// Whether the arrow keys may bring it back: not where a password was typed too early.
+    pub fn may_be_kept(&self) -> bool {
+        *self != Command::Usage(OPER_USAGE)
+    }
+}
+
+/// How to use /oper.
+pub const OPER_USAGE: &str = "/oper ACCOUNT, and you are asked for the password";
 
 /// Reads one line. Blank lines give `None`.
 pub fn parse(line: &str) -> Option<Command> {
@@ -84,6 +97,9 @@ pub fn parse(line: &str) -> Option<Command> {
         "who" | "whois" => Command::Who(some(first)),
         "list" => Command::List,
         "away" => Command::Away(rest.to_owned()),
+        // A password in the line would stay in what the arrow keys bring back.
+        "oper" if !more.is_empty() => Command::Usage(OPER_USAGE),
+        "oper" => Command::Oper(some(first)),
         "quit" | "exit" => Command::Quit(rest.to_owned()),
         "help" | "h" | "?" => Command::Help,
         other => Command::Unknown(other.to_owned()),
@@ -103,6 +119,8 @@ pub enum Done {
     Target(String),
     Names,
     Show(Vec<String>),
+    /// The password of this account is needed; then [`oper`] goes on.
+    Password(String),
     Quit(String),
     /// Nothing was sent, because of this.
     Not(String),
@@ -168,6 +186,7 @@ pub fn perform(command: Command, target: &str, session: &mut Session) -> Done {
             session.command("AWAY", &[&reason]);
             Done::Show(vec![format!("you are away: {}", super::text::clean(&reason))])
         }
+        Command::Oper(account) => Done::Password(account.unwrap_or_else(|| session.nick().to_owned())),
         Command::Quit(reason) => Done::Quit(reason),
         Command::Help => Done::Show(HELP.map(str::to_owned).to_vec()),
         Command::Unknown(word) => {
@@ -175,6 +194,11 @@ pub fn perform(command: Command, target: &str, session: &mut Session) -> Done {
         }
         Command::Usage(usage) => Done::Not(format!("write {usage}")),
     }
+}
+
+/// Asks the server for an administrator's powers.
+pub fn oper(session: &mut Session, account: &str, password: &str) {
+    session.command("OPER", &[account, password]);
 }
 
 fn say(session: &mut Session, target: &str, speech: Speech, text: &str) -> Done {
@@ -210,6 +234,9 @@ mod tests {
         is("/msg bob", Command::Usage("/msg NAME TEXT"));
         is("/topic", Command::Topic { room: None, text: None });
         is("/topic #a b c", Command::Topic { room: Some("#a".into()), text: Some("b c".into()) });
+        is("/oper", Command::Oper(None));
+        is("/oper root", Command::Oper(Some("root".into())));
+        is("/oper root secret", Command::Usage(OPER_USAGE));
         is("/quit", Command::Quit(String::new()));
         is("/frob x", Command::Unknown("frob".into()));
     }

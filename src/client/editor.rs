@@ -4,23 +4,29 @@
 //! line is being edited, so the printing thread waits at a gate that opens when editing has begun and closes when
 //! Enter is pressed: otherwise a text left in the slot could be overtaken by the next one.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustyline::completion::Completer;
+use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
-use rustyline::highlight::Highlighter;
+use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{CompletionType, Config, Context, ExternalPrinter, Helper};
+use rustyline::{ColorMode, CompletionType, Config, Context, ExternalPrinter, Helper};
 use tokio::sync::mpsc;
 use unicode_width::UnicodeWidthStr;
+use zeroize::Zeroizing;
+
+use super::command;
 
 /// Texts waiting to be printed. When there are as many, [`Screen::ready`] waits, and with it the reading of the
 /// network: a terminal that is stopped stops the flow, nothing piles up.
@@ -29,9 +35,10 @@ const PRINTS_MAX: usize = 64;
 const NAMES_MAX: usize = 5000;
 
 /// What came from the keyboard.
-#[derive(Debug)]
 pub enum Typed {
     Line(String),
+    /// What [`Editor::ask_secret`] asked for.
+    Secret(Zeroizing<String>),
     /// Ctrl-C on the line.
     Interrupted,
     /// Ctrl-D on an empty line, or the terminal is gone.
@@ -64,6 +71,7 @@ struct Printer {
 struct Ask {
     prompt: String,
     initial: String,
+    secret: bool,
 }
 
 /// Starts the editor on this terminal. `Err`: it is too simple a terminal for that.
@@ -71,7 +79,7 @@ pub fn start(screen: &mut Screen) -> Result<Editor, ReadlineError> {
     let config = Config::builder()
         .completion_type(CompletionType::List)
         .history_ignore_space(true)
-        .auto_add_history(true)
+        .auto_add_history(false)
         .max_history_size(500)?
         .build();
     let history = MemHistory::with_config(&config);
@@ -79,7 +87,11 @@ pub fn start(screen: &mut Screen) -> Result<Editor, ReadlineError> {
     let mut external = line_editor.create_external_printer()?;
     let gate = Arc::new(Gate::default());
     let names = Arc::new(Mutex::new(BTreeSet::new()));
-    line_editor.set_helper(Some(Assistant { gate: gate.clone(), names: names.clone() }));
+    line_editor.set_helper(Some(Assistant {
+        gate: gate.clone(),
+        names: names.clone(),
+        masking: AtomicBool::new(false),
+    }));
 
     let (queue, mut prints) = mpsc::channel::<String>(PRINTS_MAX);
     let at_gate = gate.clone();
@@ -106,7 +118,14 @@ impl Editor {
     /// Lets the person type, after `prompt`, with `initial` typed already. Once for each [`Typed`].
     pub fn ask(&mut self, prompt: String, initial: String) {
         if !self.asked {
-            self.asked = self.asks.try_send(Ask { prompt, initial }).is_ok();
+            self.asked = self.asks.try_send(Ask { prompt, initial, secret: false }).is_ok();
+        }
+    }
+
+    /// As [`Editor::ask`], for what nobody may see: it is not shown, and the arrow keys do not bring it back.
+    pub fn ask_secret(&mut self, prompt: String) {
+        if !self.asked {
+            self.asked = self.asks.try_send(Ask { prompt, initial: String::new(), secret: true }).is_ok();
         }
     }
 
@@ -220,7 +239,12 @@ fn edit(
     typed: &mpsc::Sender<Typed>,
     gate: &Gate,
 ) {
-    while let Ok(Ask { prompt, initial }) = asks.recv() {
+    while let Ok(Ask { prompt, initial, secret }) = asks.recv() {
+        if let Some(assistant) = editor.helper() {
+            assistant.masking.store(secret, Ordering::Relaxed);
+        }
+        // Masking is a way of highlighting, which must work without colours too.
+        editor.set_color_mode(if secret { ColorMode::Forced } else { ColorMode::Enabled });
         let result = editor.readline_with_initial(prompt.as_str(), (&initial, ""));
         gate.set(false);
         let what = match result {
@@ -228,7 +252,14 @@ fn edit(
                 // The line comes back when it is stored: what was typed makes room for it.
                 let columns = editor.dimensions().map_or(80, |(columns, _)| usize::from(columns)).max(1);
                 erase(&prompt, &line, columns);
-                Typed::Line(line)
+                if secret {
+                    Typed::Secret(Zeroizing::new(line))
+                } else {
+                    if command::parse(&line).is_none_or(|command| command.may_be_kept()) {
+                        let _full_or_ignored = editor.add_history_entry(line.as_str());
+                    }
+                    Typed::Line(line)
+                }
             }
             Err(ReadlineError::Interrupted) => Typed::Interrupted,
             Err(_) => Typed::End,
@@ -285,10 +316,27 @@ impl Gate {
 struct Assistant {
     gate: Arc<Gate>,
     names: Arc<Mutex<BTreeSet<String>>>,
+    /// What is typed is not shown.
+    masking: AtomicBool,
+}
+
+impl Assistant {
+    fn is_masking(&self) -> bool {
+        self.masking.load(Ordering::Relaxed)
+    }
 }
 
 impl Helper for Assistant {}
-impl Highlighter for Assistant {}
+
+impl Highlighter for Assistant {
+    fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
+        if self.is_masking() { Cow::Owned(" ".repeat(line.width())) } else { Cow::Borrowed(line) }
+    }
+
+    fn highlight_char(&self, _line: &str, _pos: usize, kind: CmdKind) -> bool {
+        self.is_masking() && !matches!(kind, CmdKind::MoveCursor)
+    }
+}
 
 impl Hinter for Assistant {
     type Hint = String;
@@ -313,7 +361,7 @@ impl Completer for Assistant {
         let typed = &line[..pos];
         let start = typed.rfind(char::is_whitespace).map_or(0, |at| at + 1);
         let word = typed[start..].to_lowercase();
-        if word.is_empty() {
+        if word.is_empty() || self.is_masking() {
             return Ok((start, Vec::new()));
         }
         let names = lock(&self.names);

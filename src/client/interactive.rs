@@ -31,6 +31,7 @@ pub async fn run(dialer: &mut Dialer, logged_in: impl FnOnce()) -> Result<(), Di
         screen: Screen::new(),
         editor: None,
         entering: None,
+        opering: None,
         stop: [SignalKind::terminate(), SignalKind::hangup()].map(|kind| signal(kind).ok()),
     };
     let mut link = dialer.dial(|text| talk.remark(&text)).await?;
@@ -83,6 +84,8 @@ struct Talk {
     editor: Option<Editor>,
     /// A room that is being entered: the next prompt shall show it, but not wait for long.
     entering: Option<(String, Instant)>,
+    /// The account whose password is being asked for.
+    opering: Option<String>,
     /// SIGTERM, SIGHUP
     stop: [Option<Signal>; 2],
 }
@@ -209,6 +212,17 @@ impl Talk {
     fn typed(&mut self, typed: Typed, link: &mut TlsLink) -> Option<End> {
         let text = match typed {
             Typed::Line(text) => text,
+            Typed::Secret(password) => {
+                if let Some(account) = self.opering.take().filter(|_| !password.is_empty()) {
+                    command::oper(&mut link.session, &account, &password);
+                }
+                self.prompt(String::new());
+                return None;
+            }
+            Typed::Interrupted if self.opering.take().is_some() => {
+                self.prompt(String::new());
+                return None;
+            }
             Typed::Interrupted => {
                 self.remark("Ctrl-D or /quit leaves");
                 self.prompt(String::new());
@@ -230,6 +244,7 @@ impl Talk {
                 }
                 Done::Names => self.view.all_names = true,
                 Done::Show(lines) => lines.iter().for_each(|line| self.remark(line)),
+                Done::Password(account) => self.opering = Some(account),
                 Done::Quit(reason) => return Some(End::Leave(reason)),
                 Done::Not(why) => {
                     self.alarm(&why);
@@ -278,7 +293,10 @@ impl Talk {
                     () = screen.ready(), if screen.is_behind() => {}
                     typed = next_typed(editor) => match typed {
                         Typed::End => return Ok(None),
-                        Typed::Interrupted => self.prompt(String::new()),
+                        Typed::Interrupted | Typed::Secret(_) => {
+                            self.opering = None;
+                            self.prompt(String::new());
+                        }
                         Typed::Line(text) => {
                             if let Some(Command::Quit(_)) = command::parse(&text) {
                                 return Ok(None);
@@ -313,7 +331,10 @@ impl Talk {
     fn prompt(&mut self, initial: String) {
         let prompt = clean(&self.view.prompt());
         if let Some(editor) = &mut self.editor {
-            editor.ask(prompt, initial);
+            match &self.opering {
+                Some(account) => editor.ask_secret(format!("Password of {}: ", clean(account))),
+                None => editor.ask(prompt, initial),
+            }
         }
     }
 

@@ -182,6 +182,11 @@ pub async fn talk<S: AsyncRead + AsyncWrite>(
                 let session = &mut link.session;
                 match command::parse(&line) {
                     None => {}
+                    // What follows may be a password: it must not be said aloud.
+                    Some(Command::Oper(_) | Command::Usage(command::OPER_USAGE)) => {
+                        refused += 1;
+                        complain("/oper works on a terminal only");
+                    }
                     Some(Command::Unknown(_) | Command::Usage(_)) => {
                         outbox.push(session, &target, Speech::Message, &line);
                     }
@@ -205,6 +210,8 @@ pub async fn talk<S: AsyncRead + AsyncWrite>(
                             Err(error) => return Err(error),
                         },
                         Done::Target(new) => target = new,
+                        // Asked for on a terminal alone.
+                        Done::Password(_) => {}
                         Done::Show(lines) => lines.iter().for_each(|line| complain(line)),
                         Done::Quit(_) => more = false,
                         Done::Not(why) => {

@@ -391,6 +391,7 @@ impl Session {
         let online = Intent::Online { actor: session.actor(), realname, proof, device };
         if let Err(refusal) = ctx.log.ask(online).await {
             person.leave(id);
+            monitor::settle(&ctx, &person);
             return Err(refusal.to_string().into());
         }
         session.presence.begun = true;

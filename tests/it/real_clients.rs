@@ -266,3 +266,44 @@ async fn irssi_and_weechat_talk_to_each_other() {
     server.restart().await;
     assert_eq!(server.said("#lobby"), said);
 }
+
+/// Our own client on a terminal: the password of /oper is neither shown nor brought back.
+#[tokio::test]
+async fn chat_asks_for_the_password_of_oper() {
+    if left_out() {
+        return;
+    }
+    let server = Server::start().await;
+    let mut carol = server.login("carol").await;
+    let home = server.dir().join("chat-root");
+    std::fs::create_dir_all(&home).expect("a home");
+    let file = home.join("password");
+    std::fs::write(&file, format!("{}\n", password_of("root"))).expect("written");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("made private");
+    let (pin, place) = (fingerprint(&server.certificate()), format!("root@127.0.0.1:{}", server.address().port()));
+    let file = file.to_str().expect("UTF-8");
+    let chat = [env!("CARGO_BIN_EXE_chat"), "--password-file", file, "--fingerprint", &pin, &place];
+    let root = Terminal::open(&home, &chat);
+    root.shows(&["#lobby", ">"]).await;
+    root.types("/oper root typed-too-early");
+    root.shows(&["/oper ACCOUNT, and you are asked"]).await;
+    root.types("/oper");
+    root.shows(&["Password of root:"]).await;
+    root.types("wrong-word");
+    root.shows(&["wrong account or password"]).await;
+    root.types("/oper root");
+    root.shows(&["Password of root:"]).await;
+    root.types(&password_of("root"));
+    root.shows(&["You are now an administrator"]).await;
+    assert!(carol.query("WHO root").await[0].param(6).starts_with("H*"));
+    root.types("after that");
+    carol.expect_from("root", "PRIVMSG #lobby :after that").await;
+    assert!(
+        !root.screen().contains(&password_of("root")) && !root.screen().contains("wrong-word"),
+        "{}",
+        root.screen()
+    );
+    let _ = root.tmux().args(["send-keys", "Up", "Up", "Up"]).output();
+    root.shows(&["> /oper"]).await;
+    assert!(!root.screen().contains("typed-too-early"), "{}", root.screen());
+}

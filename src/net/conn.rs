@@ -102,9 +102,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     }
 
     /// Writes what waits and says good-bye to the peer, then waits a moment for its good-bye, so that the last line
-    /// is not lost. What the peer still sends is thrown away. Gives up after `deadline`.
-    pub async fn close(mut self, deadline: Duration) {
-        let _ = tokio::time::timeout(deadline, async {
+    /// is not lost. What the peer still sends is thrown away. Gives up after `deadline`; true: the peer has said good-bye
+    /// too, so it was there until the end.
+    pub async fn close(mut self, deadline: Duration) -> bool {
+        let closed = tokio::time::timeout(deadline, async {
             while self.is_busy() {
                 self.turn(true).await?;
                 self.input = BytesMut::new();
@@ -117,6 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             io::Result::Ok(())
         })
         .await;
+        matches!(closed, Ok(Ok(())))
     }
 
     fn poll_turn(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<io::Result<Turn>> {

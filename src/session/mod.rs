@@ -300,8 +300,16 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(mut conn: Conn<S>, 
     // What somebody said in leaving is for the rooms.
     let logged = ["Quit", "Killed"].into_iter().find(|word| reason.starts_with(word)).unwrap_or(&reason);
     tracing::info!(session = session.id, account = %session.person.nick, reason = ?logged, "session ended");
+    // Ended by the server, or lost: what was written last counts if the client takes its leave in turn.
+    let (caps, drained) = (session.caps(), session.drained);
+    let unsure = session.presence.place.unsure(caps, drained);
+    let (person, log) = (session.person.clone(), ctx.log.clone());
     session.end(reason);
-    conn.close(FAREWELL).await;
+    let closed = conn.close(FAREWELL).await;
+    if let Some((device, seen)) = unsure.filter(|_| closed) {
+        person.saw(&device, seen);
+        submit_quietly(&log, Intent::Seen { account: person.id, device, seen }).await;
+    }
 }
 
 impl Session {
@@ -446,7 +454,6 @@ impl Session {
                 && self.pending.is_empty()
                 && (self.mine.is_empty() || conn.is_busy())
             {
-                self.presence.place.orderly = true;
                 let farewell = Line::new().command("ERROR").last(&format!("Closing link: {reason}"));
                 conn.push_line(farewell.as_str());
                 return reason;

@@ -48,7 +48,7 @@ pub(super) struct Place {
     asked: Option<EventId>,
     next_receipt: Instant,
     every: Duration,
-    /// The connection was ended by one of its sides, not lost on the way: what was written has arrived.
+    /// The client ended the connection itself: what was written has arrived.
     pub orderly: bool,
 }
 
@@ -96,6 +96,15 @@ impl Place {
         self.arrived = event;
         self.told = event;
         Some(event)
+    }
+
+    /// The device and where it would stand if all that is on its way arrived; `None`: that is clear already.
+    pub fn unsure(&mut self, caps: CapSet, up_to: EventId) -> Option<(Arc<str>, EventId)> {
+        if self.orderly {
+            return None;
+        }
+        self.written(caps, up_to);
+        (self.written > self.arrived).then(|| (self.device.clone(), self.written))
     }
 
     fn seen(&self) -> EventId {
@@ -178,8 +187,9 @@ mod tests {
         assert_eq!(place.receipt("seen-18"), Some(EventId(40)));
         assert_eq!(place.receipt("seen-18"), None, "once");
         assert_eq!(place.seen(), EventId(40));
+        assert_eq!(place.unsure(NONE, EventId(60)), Some(("phone".into(), EventId(60))));
         place.orderly = true;
-        assert_eq!(place.seen(), EventId(50));
+        assert_eq!((place.seen(), place.unsure(NONE, EventId(70))), (EventId(60), None));
     }
 
     #[test]

@@ -30,6 +30,7 @@ impl Session {
         let reason =
             message.param(0).map_or_else(|| "Quit".to_owned(), |text| format!("Quit: {}", super::rooms::cut(text)));
         self.ending = Some(reason.into());
+        self.presence.place.orderly = true;
     }
 
     pub(super) fn cap(&mut self, message: &Message<'_>) {

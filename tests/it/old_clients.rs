@@ -290,6 +290,23 @@ async fn what_may_not_have_arrived_is_told_again() {
     assert_eq!(past(&pass(&server, "alice/phone").await), numbered("lost", 1..=3));
 }
 
+/// The server ends it, and the client takes its leave: all of it has arrived.
+#[tokio::test]
+async fn a_restart_repeats_nothing_to_who_was_there() {
+    let mut server = Server::start().await;
+    let mut bob = server.login("bob").await;
+    pass(&server, "alice/phone").await.quit("").await;
+    let mut phone = pass(&server, "alice/phone").await;
+    say(&mut bob, "#lobby", numbered("live", 1..=3)).await;
+    assert_eq!(phone.hears().await, numbered("live", 1..=3));
+    server.sigterm();
+    phone.expect_end().await;
+    drop(phone);
+    assert!(server.ended().await.success());
+    server.boot().await;
+    assert!(past(&pass(&server, "alice/phone").await).is_empty());
+}
+
 /// After kill -9 lines may be told twice, but none is missed; and a place that was kept meanwhile counts.
 #[tokio::test]
 async fn a_crash_makes_nobody_miss_a_line() {

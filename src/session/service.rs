@@ -5,6 +5,7 @@
 mod account;
 mod credentials;
 mod past;
+mod search;
 
 use crate::encode;
 use crate::event::Speech;
@@ -27,6 +28,7 @@ pub(super) const SELF: &str = "The server itself; say help to it";
 enum Asked {
     Help,
     History,
+    Search,
     Devices,
     Whoami,
     Cert,
@@ -66,6 +68,20 @@ const TABLE: &[Row] = &[
         ],
         cost: Cost::Look,
         asked: Asked::History,
+    },
+    Row {
+        name: "search",
+        usage: "<words> [in:#room] [from:nick] [after:time] [before:time]",
+        summary: "finds what was said, in all your rooms and direct messages",
+        details: &[
+            "search coffee machine        lines that hold both words, the newest 20",
+            "search coffee in:#lobby      in one room; in:bob for the direct messages between you and bob",
+            "search coffee from:bob after:2026-11-01 before:2026-11-23",
+            "search in:#lobby from:bob    without words: everything bob said there",
+            "Times are UTC: 2026-11-23 or 2026-11-23T15:20. With after: the oldest are shown, else the newest.",
+        ],
+        cost: Cost::Act,
+        asked: Asked::Search,
     },
     Row {
         name: "devices",
@@ -167,6 +183,7 @@ impl Session {
         match row.asked {
             Asked::Help => self.service_help(rest),
             Asked::History => self.service_history(rest).await,
+            Asked::Search => self.service_search(rest).await,
             Asked::Devices => self.service_devices(rest).await,
             Asked::Whoami => self.service_whoami(),
             Asked::Cert => self.service_cert(rest).await,

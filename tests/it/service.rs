@@ -19,7 +19,7 @@ async fn help_names_every_command_and_explains_each() {
     let server = Server::start().await;
     let mut alice = server.login_plain("alice").await;
     let all = ask(&mut alice, "help").await;
-    for command in ["help", "history", "devices", "whoami", "cert", "passwd"] {
+    for command in ["help", "history", "search", "devices", "whoami", "cert", "passwd"] {
         assert!(all.iter().any(|line| line.starts_with(command)), "{command}: {all:?}");
         let one = ask(&mut alice, &format!("HELP {command}")).await;
         assert!(one[0].starts_with(command) && one.len() >= 2, "{one:?}");
@@ -180,12 +180,52 @@ async fn what_one_may_not_read_looks_as_if_it_were_not_there() {
 }
 
 #[tokio::test]
+async fn search_in_all_that_one_may_read() {
+    let server = Server::start().await;
+    let mut bob = server.login("bob").await;
+    bob.ask("JOIN #closed").await;
+    for line in ["#lobby :the coffee machine is broken", "#closed :coffee in secret", "alice :coffee at four?"] {
+        bob.send(format!("PRIVMSG {line}")).await;
+    }
+    bob.sync().await;
+    let mut alice = server.login_plain("alice").await;
+    alice.ask("PRIVMSG #lobby :no coffee for me").await;
+    let found = ask(&mut alice, "search coffee").await;
+    let expected =
+        ["#lobby <bob> the coffee machine is broken", "bob <bob> coffee at four?", "#lobby <alice> no coffee for me"];
+    assert_eq!(undated(&found), expected);
+    assert_eq!(undated(&ask(&mut alice, "SEARCH coffee in:#lobby from:bob").await), expected[..1]);
+    assert_eq!(undated(&ask(&mut alice, "search in:bob").await), expected[1..2]);
+    assert_eq!(undated(&ask(&mut alice, "search coffee after:2001-01-01 before:2999-01-01").await), expected);
+    for nothing in
+        ["search tea", "search coffee in:#closed", "search coffee in:#nowhere", "search coffee before:2001-01-01"]
+    {
+        let answer = ask(&mut alice, nothing).await;
+        assert_eq!(answer, ["Nothing was found in what you can read."], "{nothing}");
+    }
+    // Of many the newest, and how to go on.
+    for n in 0..30 {
+        bob.send(format!("PRIVMSG #lobby :tea {n}")).await;
+    }
+    bob.sync().await;
+    let many = ask(&mut alice, "search tea").await;
+    assert_eq!(undated(&many).len(), 20);
+    assert!(undated(&many)[19].ends_with("tea 29") && many[20].contains("before:"), "{many:?}");
+}
+
+#[tokio::test]
 async fn a_wrong_question_is_answered_with_what_to_write() {
     let server = Server::start().await;
     let mut alice = server.login_plain("alice").await;
-    for question in
-        ["history", "history #lobby many", "history #lobby 5 before", "history #lobby before noon", "devices burn"]
-    {
+    for question in [
+        "history",
+        "history #lobby many",
+        "history #lobby 5 before",
+        "history #lobby before noon",
+        "devices burn",
+        "search",
+        "search tea after:noon",
+    ] {
         let answer = ask(&mut alice, question).await;
         assert!(answer.len() == 2 && answer[1].starts_with("Write: "), "{question}: {answer:?}");
     }

@@ -102,7 +102,7 @@ impl Session {
 }
 
 /// As many of the newest as an answer may hold; at least one.
-fn that_fit<'a, 'b>(events: &'a [&'b Event]) -> &'a [&'b Event] {
+pub(super) fn that_fit<'a, 'b>(events: &'a [&'b Event]) -> &'a [&'b Event] {
     let mut left = BYTES_MAX;
     let mut first = events.len();
     for event in events.iter().rev() {
@@ -125,7 +125,7 @@ fn mark(text: &str) -> Option<Mark> {
 }
 
 /// A time as people write it, in UTC: `2026-11-23`, `2026-11-23 15:20`, `2026-11-23T15:20:06`.
-fn moment(text: &str) -> Option<Millis> {
+pub(super) fn moment(text: &str) -> Option<Millis> {
     const MIDNIGHT: &str = "T00:00:00.000Z";
     let text = text.trim().trim_end_matches(['Z', 'z']).replacen([' ', 't'], "T", 1);
     // A day, to the minute, to the second, in full.

@@ -148,6 +148,43 @@ fn accounts_live_and_are_found() {
 }
 
 #[test]
+fn devices_come_back_and_the_one_used_longest_ago_is_forgotten() {
+    let mut world = World::new();
+    let (alice, bob) = (world.alice.id, world.bob.id);
+    let tx = world.writer.begin().unwrap();
+    for (name, now) in [("desk", 10), ("phone", 20), ("tablet", 30), ("desk", 40)] {
+        tx.meet_device(alice, name, Millis(now), 3).unwrap();
+    }
+    tx.set_device_seen(alice, "desk", EventId(7), Millis(50)).unwrap();
+    tx.set_device_seen(alice, "desk", EventId(5), Millis(60)).unwrap();
+    tx.set_device_seen(alice, "nowhere", EventId(5), Millis(60)).unwrap();
+    tx.meet_device(bob, "phone", Millis(5), 3).unwrap();
+    tx.commit().unwrap();
+    let names = |world: &World, account| -> Vec<String> {
+        world.reader().devices(account).unwrap().into_iter().map(|row| row.name.to_string()).collect()
+    };
+    assert_eq!(names(&world, alice), ["desk", "tablet", "phone"]);
+    let desk = DeviceRow { name: "desk".into(), first_seen: Millis(10), last_seen: Millis(60), seen: EventId(7) };
+    assert_eq!(world.reader().devices(alice).unwrap()[0], desk);
+    let tx = world.writer.begin().unwrap();
+    tx.meet_device(alice, "laptop", Millis(1), 3).unwrap();
+    tx.commit().unwrap();
+    assert_eq!(
+        names(&world, alice),
+        ["desk", "tablet", "laptop"],
+        "the one that is here stays, whatever the clock says"
+    );
+    let tx = world.writer.begin().unwrap();
+    tx.forget_devices(alice, Some("tablet")).unwrap();
+    tx.commit().unwrap();
+    assert_eq!(names(&world, alice), ["desk", "laptop"]);
+    let tx = world.writer.begin().unwrap();
+    tx.forget_devices(alice, None).unwrap();
+    tx.commit().unwrap();
+    assert_eq!((names(&world, alice).len(), names(&world, bob)), (0, vec!["phone".to_owned()]));
+}
+
+#[test]
 fn rooms_members_invitations_and_markers() {
     let mut world = World::new();
     let direct = world.direct();

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::encode;
 use crate::live::Mailbox;
 use crate::log::tail::{ENCODINGS, Entry, Page, Room, TailBudget};
-use crate::log::{Cursor, Log, Reply, Running};
+use crate::log::{Cursor, Gap, Log, Missed, Reply, Running};
 use crate::proto::caps::{Cap, CapSet};
 
 /// The capabilities that change how events are printed, and some that do not.
@@ -292,4 +292,69 @@ async fn the_end_of_a_log_is_orderly() {
     for room in rooms {
         assert_eq!(reader.head(room.id).unwrap(), room.snapshot().head);
     }
+}
+
+/// What somebody has missed is the same whether memory or the store is asked, and what counting line by line gives.
+#[tokio::test]
+async fn what_was_missed_is_found_alike_everywhere() {
+    let (_dir, log, running, actor, rooms) = start(1 << 26).await;
+    let mut dice = Dice(7);
+    for n in 0..1_400 {
+        let intent = match dice.roll(5) {
+            0 => says(&actor, rooms[1].id, format!("elsewhere {n}")),
+            1 => {
+                let wish = Wish::Topic { text: format!("topic {n}").into() };
+                Intent::InRoom { room: rooms[0].id, actor: actor.clone(), wish }
+            }
+            _ => says(&actor, rooms[0].id, format!("line {n}")),
+        };
+        log.submit(intent, Reply::Nobody).await.unwrap();
+    }
+    log.ask(says(&actor, rooms[1].id, "the last".into())).await.unwrap();
+    let room = &rooms[0];
+    let all = log.readers().range(room.id, 1, usize::MAX).await.unwrap();
+    let newest = all.last().unwrap().1.event.id.0.unsigned_abs();
+    let mut in_memory = 0;
+    for _ in 0..300 {
+        let head = room.snapshot().head - dice.roll(50) * dice.roll(2);
+        let gap = Gap {
+            since: EventId(dice.roll(newest + 2) as i64),
+            first: 1 + dice.roll(head) * dice.roll(2),
+            head,
+            least: (dice.roll(80) * dice.roll(2)) as usize,
+            most: dice.roll(400) as usize,
+        };
+        let spoken: Vec<_> = all.iter().filter(|(seq, entry)| *seq <= head && entry.event.is_spoken()).collect();
+        let missed = spoken.iter().filter(|(seq, entry)| *seq >= gap.first && entry.event.id > gap.since).count();
+        let lines = missed.min(gap.most.max(gap.least)).max(gap.least.min(spoken.len()));
+        let from = spoken.get(spoken.len() - lines).map_or(head + 1, |(seq, _)| *seq);
+        let expected = Missed { from, lines, more: missed.saturating_sub(lines) };
+        assert_eq!(log.readers().missed(room.id, gap).await.unwrap(), expected, "{gap:?}");
+        if let Some(found) = room.missed(&gap) {
+            in_memory += 1;
+            assert_eq!(found, expected, "{gap:?}");
+        }
+        // And page by page it is those lines.
+        let (mut next, mut told) = (from, Vec::new());
+        while let Some(page) = match room.spoken(next, head, 64) {
+            Some(page) => Some(page),
+            None => Some(log.readers().spoken(room.id, next, head, 64).await.unwrap()),
+        }
+        .filter(|page| !page.is_empty())
+        {
+            next = page.last().unwrap().0 + 1;
+            told.extend(page.into_iter().map(|(_, entry)| entry.event.id));
+        }
+        let expected: Vec<EventId> = spoken[spoken.len() - lines..].iter().map(|(_, entry)| entry.event.id).collect();
+        assert_eq!(told, expected, "{gap:?}");
+    }
+    assert!(in_memory > 30, "{in_memory} answers from memory");
+    // Over several rooms: the one that spoke last gets its share first, and comes last.
+    let heads: Vec<(RoomId, Seq)> = rooms.iter().map(|room| (room.id, room.snapshot().head)).collect();
+    let several = log.readers().missed_in(heads, EventId(0), 100, 150).await.unwrap();
+    let shares: Vec<usize> = several.iter().map(|(_, _, missed)| missed.lines).collect();
+    assert_eq!(shares, [50, 100]);
+    assert!(several.iter().all(|(_, _, missed)| missed.more > 0));
+    log.stop().await;
+    running.ended().await;
 }

@@ -87,7 +87,7 @@ pub fn glob(pattern: &str, text: &str) -> bool {
 /// `~a:name` as its letter and what follows. A `~` before a user name (`~u@h`) is nothing special.
 fn special(text: &str) -> Option<(char, &str)> {
     let rest = text.strip_prefix(SPECIAL)?;
-    let letter = rest.chars().next()?;
+    let letter = rest.chars().next().filter(|letter| letter.is_alphabetic())?;
     match rest[letter.len_utf8()..].strip_prefix(':') {
         Some(value) => Some((letter, value)),
         None if text.contains(['!', '@']) => None,
@@ -129,6 +129,7 @@ mod tests {
             ("ｂｏｂ", "bob!*@*"),
             ("~a:bob", "~a:bob"),
             ("~a:b**", "~a:b*"),
+            ("~**:!", "~*:!*@*"),
         ] {
             assert_eq!(normal(text).as_deref(), Some(full), "{text}");
         }

@@ -9,6 +9,7 @@ use crate::live::Person;
 use crate::proto::caps::Cap;
 use crate::proto::isupport::TEXT_MAX;
 use crate::proto::line::Message;
+use crate::proto::masks;
 use crate::proto::names::{AccountName, SERVICE};
 use crate::proto::numerics::*;
 use crate::room::RoomState;
@@ -242,28 +243,7 @@ impl Session {
 
 /// Whether a mask with `*` and `?` fits a text, letters of either case.
 pub(super) fn matches(mask: &str, text: &str) -> bool {
-    let (mask, text): (Vec<char>, Vec<char>) =
-        (mask.to_lowercase().chars().collect(), text.to_lowercase().chars().collect());
-    let (mut m, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        match mask.get(m) {
-            Some('*') => {
-                star = Some((m, t));
-                m += 1;
-            }
-            Some(c) if *c == '?' || *c == text[t] => {
-                m += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((at, from)) = star else { return false };
-                star = Some((at, from + 1));
-                m = at + 1;
-                t = from + 1;
-            }
-        }
-    }
-    mask[m..].iter().all(|c| *c == '*')
+    masks::glob(&masks::fold(mask), &masks::fold(text))
 }
 
 const _: () = assert!(REALNAME_MAX < TEXT_MAX);

@@ -271,3 +271,14 @@ async fn the_founder_comes_back_in_whatever_stands_there() {
     alice.sync().await;
     assert!(alice.ask("JOIN #dev").await.iter().any(|line| line.matches(":alice JOIN #dev")));
 }
+
+#[tokio::test]
+async fn administrators_see_the_lists_on_the_command_line() {
+    let server = Server::start().await;
+    let (mut alice, _bob) = dev(&server).await;
+    sets(&mut alice, "+bq carol ~a:dave", "+bq carol!*@* ~a:dave").await;
+    let shown = server.chatd(&["room", "show", "dev"]).ok();
+    for text in ["carol!*@*", "banned", "~a:dave", "muted"] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+}

@@ -43,6 +43,7 @@ mod replay;
 mod room_lists;
 mod room_modes;
 mod rooms;
+mod sasl;
 mod search;
 mod secrecy;
 mod service;

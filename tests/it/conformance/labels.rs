@@ -107,7 +107,8 @@ const COMMANDS: &[(&str, Shape)] = &[
     ("KILL bob :gone", One("481")),
     ("WALLOPS :hear me", One("481")),
     ("REHASH", One("481")),
-    ("MONITOR + bob", One("730")),
+    // And what bob has said of himself (metadata).
+    ("MONITOR + bob", Many("730")),
     ("MONITOR + nobody", One("731")),
     ("MONITOR L", Many("732")),
     ("MONITOR C", Ack),

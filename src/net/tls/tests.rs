@@ -95,7 +95,16 @@ async fn handshake(
     server: &ServerTls,
     client: ClientConfig,
 ) -> (Result<TlsStream<DuplexStream>, AcceptError>, io::Result<Client>) {
-    let (ours, theirs) = duplex(4096);
+    handshake_over(4096, server, client).await
+}
+
+/// With room for so many bytes on the way.
+async fn handshake_over(
+    room: usize,
+    server: &ServerTls,
+    client: ClientConfig,
+) -> (Result<TlsStream<DuplexStream>, AcceptError>, io::Result<Client>) {
+    let (ours, theirs) = duplex(room);
     let connector = TlsConnector::from(Arc::new(client));
     let name = ServerName::try_from("localhost").unwrap();
     tokio::join!(server.accept(ours, PATIENCE), connector.connect(name, theirs))
@@ -157,6 +166,47 @@ async fn a_client_that_comes_back_resumes() {
         theirs.read_exact(&mut [0]).await.unwrap();
         let (_ours, theirs) = connect(&server, config).await;
         assert_eq!(theirs.get_ref().1.handshake_kind(), Some(rustls::HandshakeKind::Resumed), "{version:?}");
+    }
+}
+
+/// Settings of a client that shows so many copies of its certificate as a chain.
+fn certified(version: &'static SupportedProtocolVersion, copies: usize) -> (ClientConfig, Fingerprint, usize) {
+    let made = rcgen::generate_simple_self_signed(Vec::new()).unwrap();
+    let der = made.cert.der().clone();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCert))
+        .with_client_auth_cert(vec![der.clone(); copies], key)
+        .unwrap();
+    (config, fingerprint(&der), der.len())
+}
+
+#[tokio::test]
+async fn a_clients_certificate_is_known_by_its_fingerprint_and_need_not_be_there() {
+    let server = Files::new().load();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let (config, own, _) = certified(version, 2);
+        let (ours, _theirs) = connect(&server, config).await;
+        assert_eq!(peer_certificate(&ours), Some(own));
+        let (ours, _theirs) = connect(&server, client(version, &[])).await;
+        assert_eq!(peer_certificate(&ours), None);
+    }
+}
+
+#[tokio::test]
+async fn a_client_with_too_long_a_chain_is_refused() {
+    let server = Files::new().load();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let (_, _, size) = certified(version, 1);
+        let (config, ..) = certified(version, super::client::CHAIN_MAX / size - 1);
+        // The tickets hold the chain, and nobody reads them here.
+        handshake_over(1 << 17, &server, config).await.0.unwrap();
+        let (config, ..) = certified(version, super::client::CHAIN_MAX / size + 2);
+        let (ours, _theirs) = handshake_over(1 << 17, &server, config).await;
+        assert!(matches!(ours, Err(AcceptError::Handshake(_))), "{version:?}");
     }
 }
 

@@ -77,8 +77,7 @@ pub async fn search<S: AsyncRead + AsyncWrite>(
     let mut found: VecDeque<Said> = VecDeque::new();
     let mut seen = Seen::default();
     while found.len() < most {
-        // What was said at that very moment comes again: the bound is part of the answer.
-        let page = find(link, sought, found.front().map(|said| rfc3339(said.at)), SEARCH_PAGE).await?;
+        let page = find(link, sought, found.front(), SEARCH_PAGE).await?;
         let full = page.len() >= SEARCH_PAGE;
         let fresh: Vec<Said> =
             page.into_iter().filter(|said| said.msgid.as_deref().is_none_or(|id| seen.is_new(id))).collect();
@@ -101,19 +100,22 @@ pub async fn search<S: AsyncRead + AsyncWrite>(
     done_if_closed(found.iter().try_for_each(|said| print(said, out)).and_then(|()| out.flush()))
 }
 
-/// One page: the newest that are as sought, at this time or earlier.
+/// One page: the newest that are as sought and older than this one. A server that goes by time alone says again what was
+/// said at that very moment.
 async fn find<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
     sought: &Sought<'_>,
-    before: Option<String>,
+    older_than: Option<&Said>,
     limit: usize,
 ) -> Result<Vec<Said>, PipeError> {
     let limit = limit.to_string();
+    let before = older_than.map(|said| rfc3339(said.at));
     let attributes = [
         ("text", Some(sought.text).filter(|text| !text.is_empty())),
         ("in", sought.within),
         ("from", sought.from),
         ("before", before.as_deref()),
+        ("chatd/older-than", older_than.and_then(|said| said.msgid.as_deref())),
         ("limit", Some(limit.as_str())),
     ];
     let given: Vec<(&str, &str)> = attributes.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::event::{AccountId, Body, Event, Millis, RoomId, RoomKind, Seq};
+use crate::event::{AccountId, Body, Event, EventId, Millis, RoomId, RoomKind, Seq};
 use crate::store::{Conversation, Found, Search, Shown, Span, StoreError, Wanted};
 
 use super::readers::Readers;
@@ -41,6 +41,8 @@ pub struct Question {
     pub after: Option<Millis>,
     /// At this time or earlier.
     pub before: Option<Millis>,
+    /// Said before this message, wherever that was: the next page.
+    pub older_than: Option<EventId>,
     pub limit: usize,
 }
 
@@ -112,7 +114,7 @@ impl Readers {
                 from: question.from,
                 since: question.after,
                 until: question.before.map(|time| Millis(time.0.saturating_add(1))),
-                before: None,
+                before: question.older_than,
                 limit: question.limit,
                 from_oldest: question.after.is_some(),
             };

@@ -2,7 +2,7 @@
 //! rooms and direct conversations that the asker may read.
 
 use crate::encode;
-use crate::event::Millis;
+use crate::event::{EventId, Millis};
 use crate::log::{Hit, Question, StoreError};
 use crate::proto::caps::Cap;
 use crate::proto::line::{Message, unescape};
@@ -25,13 +25,24 @@ pub(super) struct Wish {
     pub from: Option<String>,
     pub after: Option<Millis>,
     pub before: Option<Millis>,
+    /// Our own attribute `chatd/older-than=MSGID`: much can be said in one millisecond, so that pages by time alone
+    /// would leave something out.
+    pub older_than: Option<EventId>,
     /// At most [`HITS_MAX`] count.
     pub limit: usize,
 }
 
 impl Default for Wish {
     fn default() -> Wish {
-        Wish { text: String::new(), within: None, from: None, after: None, before: None, limit: HITS_MAX }
+        Wish {
+            text: String::new(),
+            within: None,
+            from: None,
+            after: None,
+            before: None,
+            older_than: None,
+            limit: HITS_MAX,
+        }
     }
 }
 
@@ -49,6 +60,9 @@ impl Wish {
                 "from" => wish.from = Some(value),
                 "after" => wish.after = Some(moment()?),
                 "before" => wish.before = Some(moment()?),
+                "chatd/older-than" => {
+                    wish.older_than = Some(EventId::from_msgid(&value).ok_or_else(|| name.to_owned())?);
+                }
                 "limit" => {
                     let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
                     if !digits {
@@ -112,8 +126,8 @@ impl Session {
             Some(Ok(name)) => Some(name.key().to_owned()),
             Some(Err(_)) => return Ok(Vec::new()),
         };
-        let (text, after, before) = (wish.text, wish.after, wish.before);
-        let question = Question { text, within, from, after, before, limit: wish.limit.min(HITS_MAX) };
+        let Wish { text, after, before, older_than, .. } = wish;
+        let question = Question { text, within, from, after, before, older_than, limit: wish.limit.min(HITS_MAX) };
         self.ctx.log.readers().search(self.person.id, question).await
     }
 }
@@ -124,21 +138,27 @@ mod tests {
 
     #[test]
     fn attributes_are_written_like_tags() {
-        let wish =
-            Wish::parse("text=good\\smorning\\:;in=#lobby;from=anna;limit=5;later=x;;after=2026-11-23T15:20:06.123Z");
+        let wish = Wish::parse(
+            "text=good\\smorning\\:;in=#lobby;from=anna;limit=5;chatd/older-than=z8;later=x;;after=2026-11-23T15:20:06.123Z",
+        );
         let expected = Wish {
             text: "good morning;".into(),
             within: Some("#lobby".into()),
             from: Some("anna".into()),
             after: Some(Millis(1_795_447_206_123)),
             before: None,
+            older_than: Some(EventId(1000)),
             limit: 5,
         };
         assert_eq!(wish, Ok(expected));
         assert_eq!(Wish::parse(""), Ok(Wish::default()));
-        for (attributes, wrong) in
-            [("limit=x", "limit"), ("limit", "limit"), ("before=now", "before"), ("text=a;after=1", "after")]
-        {
+        for (attributes, wrong) in [
+            ("limit=x", "limit"),
+            ("limit", "limit"),
+            ("before=now", "before"),
+            ("text=a;after=1", "after"),
+            ("chatd/older-than=", "chatd/older-than"),
+        ] {
             assert_eq!(Wish::parse(attributes), Err(wrong.to_owned()));
         }
     }

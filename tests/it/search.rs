@@ -24,6 +24,28 @@ async fn found(client: &mut Client, attributes: &str) -> Vec<String> {
     batch(&answer, "soju.im/search", &[]).iter().map(|line| line.text().to_owned()).collect()
 }
 
+/// Said in one breath, with one time for many: pages by message leave nothing out and tell nothing twice.
+#[tokio::test]
+async fn pages_go_by_message_where_time_cannot_tell() {
+    let server = Server::configure().set("limits.message_burst", 1000).start().await;
+    let mut alice = server.login_with("alice", SEARCH).await;
+    let burst: String = (0..90).map(|n| format!("PRIVMSG #lobby :tea {n}\r\n")).collect();
+    alice.send_bytes(burst.as_bytes()).await;
+    alice.sync().await;
+    let mut read = Vec::new();
+    let mut older = String::new();
+    loop {
+        let answer = alice.ask(&format!("SEARCH text=tea;limit=7{older}")).await;
+        let page = batch(&answer, "soju.im/search", &[]);
+        let Some(oldest) = page.first() else { break };
+        older = format!(";chatd/older-than={}", oldest.tag("msgid").expect("an id"));
+        read.splice(0..0, page.iter().map(|line| line.text().to_owned()));
+    }
+    assert_eq!(read, (0..90).map(|n| format!("tea {n}")).collect::<Vec<_>>());
+    let answer = alice.ask("SEARCH text=tea;chatd/older-than=?").await;
+    assert!(answer.iter().any(|line| line.matches("FAIL SEARCH INVALID_PARAMS chatd/older-than *")), "{answer:?}");
+}
+
 #[tokio::test]
 async fn every_attribute_must_hold() {
     let server = Server::start().await;

@@ -76,6 +76,7 @@ mod tests {
             from: Some("bob".into()),
             after: moment("2026-11-01 10:00"),
             before: moment("2026-11-23"),
+            older_than: None,
             limit: HITS,
         };
         assert_eq!(wish, expected);

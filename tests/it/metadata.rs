@@ -219,6 +219,8 @@ async fn keys_and_values_that_are_not_valid() {
     let server = Server::start().await;
     let (long_key, long_value) = ("k".repeat(65), "abcd".repeat(120));
     let hearts = "💜".repeat(76);
+    // Who left would be seen to leave by the next.
+    let mut staying = Vec::new();
     for (name, caps, key, value) in
         [("alice", TWO, "KEY_INVALID", "VALUE_INVALID"), ("bob", THREE, "INVALID_KEY", "INVALID_VALUE display-name")]
     {
@@ -241,6 +243,7 @@ async fn keys_and_values_that_are_not_valid() {
             ask(&mut client, "METADATA * GET display-name").await[1],
             format!("761 {name} {name} display-name * {longest}")
         );
+        staying.push(client);
     }
 }
 

@@ -1,14 +1,13 @@
-//! What people read: times in words and back, tables, and text made safe for a terminal.
+//! What people read: times, tables, and text made safe for a terminal.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use comfy_table::{Table, presets};
-use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
-use time::{Date, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::event::Millis;
+pub use crate::when::{Edge, When};
 
 /// Whatever a terminal could take as a command, or what could make a line look like another one, is left out:
 /// control characters with the IRC colours they begin, and marks that turn the direction of writing.
@@ -71,64 +70,6 @@ fn utc(time: Millis) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(time.0) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-/// A moment as people write it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    Exactly(OffsetDateTime),
-    /// In the reader's time zone.
-    Local(PrimitiveDateTime),
-    Day(Date),
-    Ago(Duration),
-}
-
-/// Which end of a day is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edge {
-    Start,
-    End,
-}
-
-impl When {
-    pub fn parse(text: &str) -> Result<When, String> {
-        let text = text.trim();
-        let day = format_description!("[year]-[month]-[day]");
-        if let Ok(exactly) = OffsetDateTime::parse(text, &Rfc3339) {
-            return Ok(When::Exactly(exactly));
-        }
-        if let Ok(day) = Date::parse(text, &day) {
-            return Ok(When::Day(day));
-        }
-        let spaced = text.replacen('T', " ", 1);
-        let minute = format_description!("[year]-[month]-[day] [hour]:[minute]");
-        let second = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
-        if let Ok(local) =
-            PrimitiveDateTime::parse(&spaced, &second).or_else(|_| PrimitiveDateTime::parse(&spaced, &minute))
-        {
-            return Ok(When::Local(local));
-        }
-        let span = text.strip_suffix("ago").unwrap_or(text).trim();
-        humantime::parse_duration(span).map(When::Ago).map_err(|_| {
-            "is not a time; write 2026-11-23, \"2026-11-23 15:04\", 2026-11-23T15:04:05Z, or how long ago: 2h, 3d"
-                .into()
-        })
-    }
-
-    pub fn resolve(self, now: Millis, zone: UtcOffset, edge: Edge) -> Millis {
-        let at = |moment: OffsetDateTime| {
-            Millis(i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX))
-        };
-        match self {
-            When::Exactly(moment) => at(moment),
-            When::Local(moment) => at(moment.assume_offset(zone)),
-            When::Day(day) => {
-                let start = at(PrimitiveDateTime::new(day, Time::MIDNIGHT).assume_offset(zone));
-                if edge == Edge::End { Millis(start.0 + 86_400_000) } else { start }
-            }
-            When::Ago(span) => Millis(now.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)).max(0)),
-        }
-    }
-}
-
 /// Prints rows in columns under a header. What stands in a cell is made safe.
 pub fn print_table(out: &mut impl Write, header: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> {
     let mut table = Table::new();
@@ -167,24 +108,5 @@ mod tests {
         let time = Millis(1_795_446_245_007);
         assert_eq!(rfc3339(time), "2026-11-23T15:04:05.007Z");
         assert_eq!(local(time, UtcOffset::from_hms(1, 0, 0).unwrap()), "2026-11-23 16:04:05");
-    }
-
-    #[test]
-    fn times_are_read_as_people_write_them() {
-        let zone = UtcOffset::from_hms(1, 0, 0).unwrap();
-        let now = Millis(1_795_446_245_007);
-        let read = |text: &str, edge| rfc3339(When::parse(text).unwrap().resolve(now, zone, edge));
-        assert_eq!(read("2026-11-23T10:00:00Z", Edge::Start), "2026-11-23T10:00:00.000Z");
-        assert_eq!(read("2026-11-23T10:00:00.5+02:00", Edge::Start), "2026-11-23T08:00:00.500Z");
-        assert_eq!(read("2026-11-23", Edge::Start), "2026-11-22T23:00:00.000Z");
-        assert_eq!(read("2026-11-23", Edge::End), "2026-11-23T23:00:00.000Z");
-        assert_eq!(read("2026-11-23 10:30", Edge::Start), "2026-11-23T09:30:00.000Z");
-        assert_eq!(read("2026-11-23T10:30:01", Edge::Start), "2026-11-23T09:30:01.000Z");
-        assert_eq!(read("2h", Edge::Start), "2026-11-23T13:04:05.007Z");
-        assert_eq!(read("3d ago", Edge::End), "2026-11-20T15:04:05.007Z");
-        assert_eq!(read("9000years", Edge::Start), "1970-01-01T00:00:00.000Z");
-        for bad in ["", "soon", "2026-13-01", "25", "10:30"] {
-            assert!(When::parse(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::pins::Fingerprint;
+use crate::when::When;
 
 /// Talk on a chatd server, or any IRC server with TLS and SASL, from the terminal.
 ///
@@ -61,7 +62,11 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 pub enum Task {
-    /// Send a message, or each line of standard input; done when the server has stored them
+    /// Send a message, or the lines of standard input; done when the server has stored them
+    ///
+    /// A text on the command line is one message, whatever lines it has. Of standard input each line is a message of its
+    /// own, sent as it comes; with --multiline all of it is one message. A server that knows no messages of several
+    /// lines gets them line by line.
     #[command(override_usage = "chat send [OPTIONS] [USER@HOST[:PORT]] TARGET [TEXT]...")]
     Send {
         /// A room ('#ops') or a person
@@ -69,11 +74,19 @@ pub enum Task {
         /// Enter the room first, if you are not in it
         #[arg(long)]
         join: bool,
-        /// The text; '-' or nothing: the lines of standard input
+        /// Send all of standard input as one message of several lines
+        #[arg(long, short)]
+        multiline: bool,
+        /// Send it as the answer to this message (of several, the first)
+        #[arg(long, value_name = "MSGID")]
+        reply_to: Option<String>,
+        /// The text; '-' or nothing: standard input
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         text: Vec<String>,
     },
     /// Print the last messages, then new ones as they come, until interrupted
+    ///
+    /// Comes back by itself when the connection is lost, and prints what was said meanwhile.
     #[command(override_usage = "chat tail [OPTIONS] [USER@HOST[:PORT]] TARGET")]
     Tail {
         /// A room ('#ops') or a person
@@ -86,21 +99,35 @@ pub enum Task {
         /// How many messages to begin with
         #[arg(long, value_name = "N", default_value_t = 10)]
         last: u32,
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        #[command(flatten)]
+        print: Print,
     },
-    /// Print the last messages of a room or with a person
+    /// Print what was said in a room or with a person
+    ///
+    /// The last 50 messages; with --since or --after all from there on.
     #[command(override_usage = "chat history [OPTIONS] [USER@HOST[:PORT]] TARGET")]
     History {
         /// A room ('#ops') or a person
         target: String,
         #[arg(hide = true)]
         second: Option<String>,
-        /// How many messages
-        #[arg(long, value_name = "N", default_value_t = 50)]
-        last: u32,
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        /// Only the newest N [default: 50, or all after --since and --after]
+        #[arg(long, value_name = "N")]
+        last: Option<u32>,
+        /// Only from this time on: 2026-11-23, "2026-11-23 15:04", 2026-11-23T15:04:05Z, or how long ago: 2h, 3d
+        #[arg(long, value_name = "T", value_parser = When::parse)]
+        since: Option<When>,
+        /// Only before this time; a day is meant with all its hours
+        #[arg(long, value_name = "T", value_parser = When::parse)]
+        until: Option<When>,
+        /// Only what came after this message
+        #[arg(long, value_name = "MSGID", conflicts_with = "since")]
+        after: Option<String>,
+        /// Only what came before this message
+        #[arg(long, value_name = "MSGID", conflicts_with = "until")]
+        before: Option<String>,
+        #[command(flatten)]
+        print: Print,
     },
     /// Print what was said with all these words, in the rooms you are in and in your direct messages
     #[command(override_usage = "chat [USER@HOST[:PORT]] search [OPTIONS] WORD...")]
@@ -114,11 +141,17 @@ pub enum Task {
         /// Only what this person said
         #[arg(long, value_name = "NAME")]
         from: Option<String>,
+        /// Only from this time on (see chat history --help)
+        #[arg(long, value_name = "T", value_parser = When::parse)]
+        since: Option<When>,
+        /// Only before this time; a day is meant with all its hours
+        #[arg(long, value_name = "T", value_parser = When::parse)]
+        until: Option<When>,
         /// How many messages, the newest
         #[arg(long, value_name = "N", default_value_t = 50)]
         last: u32,
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        #[command(flatten)]
+        print: Print,
     },
     /// Change your password on a chatd server; asks for the old one and twice for the new one
     ///
@@ -142,10 +175,28 @@ pub enum Task {
     },
 }
 
+/// How messages are printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Print {
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+impl Print {
+    pub fn format(self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// DATE TIME <name> text
     Text,
-    /// One JSON object a line
+    /// One object a line: room, msgid, time, from, kind, text, and where there is one reply_to
     Json,
+    /// The same columns with a header line, for spreadsheets
+    Csv,
 }

@@ -1,6 +1,7 @@
 //! `chat history`, `chat tail` and `chat search`: messages of the past, the last ones and, for tail, those that come.
 //!
-//! A server with chathistory is asked for as many as are wanted; from another one come those it shows at joining.
+//! A server with chathistory is asked for as many as are wanted, page by page; from another one come those it shows at
+//! joining.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -14,9 +15,10 @@ use super::dial::Dialer;
 use super::heard::{Heard, Said};
 use super::link::Link;
 use super::pipe::{PipeError, enter, next, settle};
-use super::show::{Zone, json, plain, rfc3339};
+use super::show::{CSV_HEAD, Zone, csv, json, plain, rfc3339};
 use super::text::same;
 use super::view::Seen;
+use crate::event::Millis;
 
 /// More than this are not kept together in memory.
 const LAST_MAX: u32 = 100_000;
@@ -31,24 +33,83 @@ pub struct Wanted<'a> {
     pub target: &'a str,
     /// Enter the room first, if need be.
     pub join: bool,
-    pub last: u32,
+    /// Only what came after this, and before that.
+    pub after: Option<Mark>,
+    pub before: Option<Mark>,
+    /// The newest of these; `None`: all, which takes an `after`, or as many as one would look at.
+    pub last: Option<u32>,
     pub format: Format,
     pub zone: Zone,
 }
 
-/// Prints the last messages.
+/// A place in a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mark {
+    Message(String),
+    Time(Millis),
+}
+
+impl Mark {
+    fn param(&self) -> String {
+        match self {
+            Mark::Message(id) => format!("msgid={id}"),
+            Mark::Time(time) => format!("timestamp={}", rfc3339(*time)),
+        }
+    }
+}
+
+/// The newest messages, unless told how many or from where on.
+pub const LAST_USUAL: u32 = 50;
+
+/// Prints messages of the past.
 pub async fn history<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
     wanted: &Wanted<'_>,
     out: &mut dyn Write,
     mut note: impl FnMut(&str),
 ) -> Result<(), PipeError> {
+    if let (Some(after), None) = (&wanted.after, wanted.last) {
+        return all_after(link, wanted, after, out).await;
+    }
     let lines = last_lines(link, wanted).await?;
     // A handful is all there is; what looks like a full helping may not be.
-    if !link.session.has_chathistory() && lines.len() < wanted.last as usize && lines.len() >= REPLAY_LIKELY {
+    if !link.session.has_chathistory() && lines.len() < wanted.most() && lines.len() >= REPLAY_LIKELY {
         note(&format!("these {} messages are what the server shows at joining; it may have more", lines.len()));
     }
-    done_if_closed(lines.iter().try_for_each(|said| wanted.print(said, out)).and_then(|()| out.flush()))
+    let printed = wanted.format.begin(out).and_then(|()| lines.iter().try_for_each(|said| wanted.print(said, out)));
+    done_if_closed(printed.and_then(|()| out.flush()))
+}
+
+/// Prints all that was said after a mark, page by page, so that memory does not grow with it.
+async fn all_after<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    wanted: &Wanted<'_>,
+    after: &Mark,
+    out: &mut dyn Write,
+) -> Result<(), PipeError> {
+    reach(link, wanted, &mut |_| {}).await?;
+    if !link.session.has_chathistory() {
+        return Err(PipeError::NoHistory);
+    }
+    if let Err(error) = wanted.format.begin(out) {
+        return done_if_closed(Err(error));
+    }
+    let (mut after, mut seen) = (after.clone(), Seen::default());
+    loop {
+        let page =
+            page(link, wanted.target, Direction::Forward, Some(&after), wanted.before.as_ref(), u32::MAX).await?;
+        let fresh: Vec<&Said> =
+            page.lines.iter().filter(|said| said.msgid.as_deref().is_some_and(|id| seen.is_new(id))).collect();
+        for said in &fresh {
+            if let Err(error) = wanted.print(said, out) {
+                return done_if_closed(Err(error));
+            }
+        }
+        match fresh.last().and_then(|said| said.msgid.clone()) {
+            Some(newest) => after = Mark::Message(newest),
+            None => return done_if_closed(out.flush()),
+        }
+    }
 }
 
 /// What is searched for, and how it is printed.
@@ -57,6 +118,8 @@ pub struct Sought<'a> {
     pub text: &'a str,
     pub within: Option<&'a str>,
     pub from: Option<&'a str>,
+    pub since: Option<Millis>,
+    pub until: Option<Millis>,
     pub last: u32,
     pub format: Format,
     pub zone: Zone,
@@ -93,11 +156,9 @@ pub async fn search<S: AsyncRead + AsyncWrite>(
     if found.is_empty() {
         note("nothing was found in the rooms you are in and in your direct messages");
     }
-    let print = |said: &Said, out: &mut dyn Write| match sought.format {
-        Format::Text => writeln!(out, "{}", plain(said, sought.zone, true)),
-        Format::Json => writeln!(out, "{}", json(said)),
-    };
-    done_if_closed(found.iter().try_for_each(|said| print(said, out)).and_then(|()| out.flush()))
+    let print = |said: &Said, out: &mut dyn Write| sought.format.print(said, sought.zone, true, out);
+    let printed = sought.format.begin(out).and_then(|()| found.iter().try_for_each(|said| print(said, out)));
+    done_if_closed(printed.and_then(|()| out.flush()))
 }
 
 /// One page: the newest that are as sought and older than this one. A server that goes by time alone says again what was
@@ -109,11 +170,14 @@ async fn find<S: AsyncRead + AsyncWrite>(
     limit: usize,
 ) -> Result<Vec<Said>, PipeError> {
     let limit = limit.to_string();
-    let before = older_than.map(|said| rfc3339(said.at));
+    let before = older_than.map(|said| said.at).or(sought.until).map(rfc3339);
+    // The server's bound leaves the moment itself out.
+    let after = sought.since.map(|since| rfc3339(Millis(since.0.saturating_sub(1))));
     let attributes = [
         ("text", Some(sought.text).filter(|text| !text.is_empty())),
         ("in", sought.within),
         ("from", sought.from),
+        ("after", after.as_deref()),
         ("before", before.as_deref()),
         ("chatd/older-than", older_than.and_then(|said| said.msgid.as_deref())),
         ("limit", Some(limit.as_str())),
@@ -174,8 +238,11 @@ async fn follow<S: AsyncRead + AsyncWrite>(
     seen: &mut Seen,
     first: bool,
 ) -> Result<(), PipeError> {
-    let all = Wanted { last: LAST_MAX.min(wanted.last.max(1000)), ..*wanted };
+    let all = Wanted { after: None, before: None, last: Some(LAST_MAX.min(wanted.most() as u32).max(1000)), ..*wanted };
     let lines = last_lines(link, if first { wanted } else { &all }).await?;
+    if first && wanted.format.begin(out).is_err() {
+        return Ok(());
+    }
     let mut fresh = |said: &Said| said.msgid.as_deref().is_none_or(|id| seen.is_new(id));
     for said in &lines {
         if (fresh(said) || first) && wanted.print(said, out).and_then(|()| out.flush()).is_err() {
@@ -193,12 +260,27 @@ async fn follow<S: AsyncRead + AsyncWrite>(
     }
 }
 
+/// Waits until all that comes with the login has come, and enters the room if need be.
+async fn reach<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    wanted: &Wanted<'_>,
+    keep: &mut impl FnMut(&Heard),
+) -> Result<(), PipeError> {
+    settle(link, &mut *keep).await?;
+    if wanted.join {
+        enter(link, wanted.target, keep).await?;
+    } else if link.session.is_room(wanted.target) && link.session.room(wanted.target).is_none() {
+        return Err(PipeError::NotIn(wanted.target.to_owned()));
+    }
+    Ok(())
+}
+
 /// The last messages, in order, as many as are wanted or there are.
 async fn last_lines<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
     wanted: &Wanted<'_>,
 ) -> Result<VecDeque<Said>, PipeError> {
-    let most = wanted.last.min(LAST_MAX) as usize;
+    let most = wanted.most();
     let mut seen = Seen::default();
     let mut lines = VecDeque::new();
     let mut keep = |heard: &Heard| {
@@ -212,57 +294,36 @@ async fn last_lines<S: AsyncRead + AsyncWrite>(
             }
         }
     };
-    settle(link, &mut keep).await?;
-    let is_room = link.session.is_room(wanted.target);
-    if wanted.join {
-        enter(link, wanted.target, &mut keep).await?;
-    } else if is_room && link.session.room(wanted.target).is_none() {
-        return Err(PipeError::NotIn(wanted.target.to_owned()));
+    reach(link, wanted, &mut keep).await?;
+    let bounded = wanted.after.is_some() || wanted.before.is_some();
+    match link.session.has_chathistory() {
+        false if bounded => Err(PipeError::NoHistory),
+        true if most > 0 => ask(link, wanted, if bounded { VecDeque::new() } else { lines }).await,
+        _ => Ok(lines),
     }
-    if link.session.has_chathistory() && most > 0 {
-        return ask(link, wanted.target, most, lines).await;
-    }
-    Ok(lines)
 }
 
 /// Asks for history page by page, backwards, and puts `live`, which came meanwhile, behind it.
 async fn ask<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
-    target: &str,
-    most: usize,
-    live: VecDeque<Said>,
+    wanted: &Wanted<'_>,
+    mut live: VecDeque<Said>,
 ) -> Result<VecDeque<Said>, PipeError> {
+    let (most, bounded) = (wanted.most(), wanted.after.is_some() || wanted.before.is_some());
     let mut lines: VecDeque<Said> = VecDeque::new();
-    let mut live = live;
-    let mut before: Option<String> = None;
+    let mut before = wanted.before.clone();
     while lines.len() < most {
         let left = u32::try_from(most - lines.len()).unwrap_or(u32::MAX);
-        link.session.fetch(target, before.as_deref(), left);
-        let fence = link.session.fence();
-        let mut page = Vec::new();
-        let mut oldest = None;
-        loop {
-            match next(link).await? {
-                Heard::Said(said) if same(&said.with, target) => {
-                    if said.replayed {
-                        page.push(said);
-                    } else {
-                        live.push_back(said);
-                    }
-                }
-                Heard::Now { with, oldest: first, .. } if same(&with, target) => oldest = first,
-                Heard::Refused { said: None, why, .. } => {
-                    return Err(PipeError::Join { room: target.to_owned(), why });
-                }
-                Heard::Fence(id) if id == fence => break,
-                _ => {}
-            }
+        let page = page(link, wanted.target, Direction::Backward, wanted.after.as_ref(), before.as_ref(), left).await?;
+        if !bounded {
+            live.extend(page.live);
         }
-        if page.is_empty() || oldest.is_none() || oldest == before {
+        let oldest = page.lines.first().and_then(|said| said.msgid.clone()).map(Mark::Message);
+        if oldest.is_none() || oldest == before {
             break;
         }
         before = oldest;
-        page.into_iter().rev().for_each(|said| lines.push_front(said));
+        page.lines.into_iter().rev().for_each(|said| lines.push_front(said));
     }
     let mut seen: Vec<Option<String>> = lines.iter().map(|said| said.msgid.clone()).collect();
     for said in live {
@@ -277,11 +338,79 @@ async fn ask<S: AsyncRead + AsyncWrite>(
     Ok(lines)
 }
 
+enum Direction {
+    Forward,
+    Backward,
+}
+
+struct Page {
+    lines: Vec<Said>,
+    /// What was said while the page came.
+    live: Vec<Said>,
+}
+
+/// One page of what lies between two marks: the lines next to `after` (forward), or next to `before` or now (backward).
+async fn page<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    target: &str,
+    direction: Direction,
+    after: Option<&Mark>,
+    before: Option<&Mark>,
+    count: u32,
+) -> Result<Page, PipeError> {
+    let (after, before) = (after.map(Mark::param), before.map(Mark::param));
+    let (command, marks): (_, Vec<&str>) = match (direction, after.as_deref(), before.as_deref()) {
+        (Direction::Forward, Some(after), Some(before)) => ("BETWEEN", vec![after, before]),
+        (Direction::Forward, Some(after), None) => ("AFTER", vec![after]),
+        (Direction::Forward, None, _) => return Err(PipeError::NoHistory),
+        (Direction::Backward, Some(after), Some(before)) => ("BETWEEN", vec![before, after]),
+        (Direction::Backward, None, Some(before)) => ("BEFORE", vec![before]),
+        (Direction::Backward, Some(after), None) => ("LATEST", vec![after]),
+        (Direction::Backward, None, None) => ("LATEST", vec!["*"]),
+    };
+    link.session.past(command, target, &marks, count);
+    let fence = link.session.fence();
+    let mut page = Page { lines: Vec::new(), live: Vec::new() };
+    loop {
+        match next(link).await? {
+            Heard::Said(said) if same(&said.with, target) => match said.replayed {
+                true => page.lines.push(said),
+                false => page.live.push(said),
+            },
+            Heard::Refused { said: None, why, .. } => {
+                return Err(PipeError::History { with: target.to_owned(), why });
+            }
+            Heard::Fence(id) if id == fence => return Ok(page),
+            _ => {}
+        }
+    }
+}
+
 impl Wanted<'_> {
+    fn most(&self) -> usize {
+        self.last.unwrap_or(LAST_USUAL).min(LAST_MAX) as usize
+    }
+
     fn print(&self, said: &Said, out: &mut dyn Write) -> io::Result<()> {
-        match self.format {
-            Format::Text => writeln!(out, "{}", plain(said, self.zone, false)),
+        self.format.print(said, self.zone, false, out)
+    }
+}
+
+impl Format {
+    /// What stands before the first message.
+    fn begin(self, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Format::Csv => out.write_all(CSV_HEAD.as_bytes()),
+            Format::Text | Format::Json => Ok(()),
+        }
+    }
+
+    /// `with`: with the name of the conversation, where that may be left away.
+    fn print(self, said: &Said, zone: Zone, with: bool, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Format::Text => out.write_all(plain(said, zone, with).as_bytes()),
             Format::Json => writeln!(out, "{}", json(said)),
+            Format::Csv => out.write_all(csv(said).as_bytes()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a session hears from the server, as plain data. Every text in here has passed [`super::text::clean`].
+//! What a session hears from the server, as plain data. Every line of text in here has passed [`super::text::clean`].
 //!
 //! Knows only the time. The session makes these, the views print them.
 
@@ -89,9 +89,14 @@ pub struct Said {
     pub from: String,
     pub own: bool,
     pub speech: Speech,
+    /// Clean, and with a line feed between the lines of a message that has several.
     pub text: String,
     pub at: Millis,
     pub msgid: Option<String>,
+    /// The message it answers.
+    pub reply_to: Option<String>,
+    /// It was said by a program.
+    pub bot: bool,
     /// An old line, shown again.
     pub replayed: bool,
     /// What [`super::session::Session::say`] gave, if it is the echo of that.

@@ -3,6 +3,7 @@
 //! Pure. Knows the grammar of a line; promises that the password leaves it only inside an AUTHENTICATE line, and only
 //! after the server has taken up SASL.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine;
@@ -10,11 +11,12 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::heard::LoginError;
+use super::session::multiline::MULTILINE;
 use super::text::clean;
 use crate::proto::line::{Line, Message};
 
 /// What makes the client a better one, if the server has it. `sasl` is asked for apart: without it there is no login.
-const WANTED: [&str; 16] = [
+const WANTED: [&str; 17] = [
     "account-tag",
     "away-notify",
     "batch",
@@ -27,6 +29,7 @@ const WANTED: [&str; 16] = [
     "labeled-response",
     "message-tags",
     "multi-prefix",
+    MULTILINE,
     "server-time",
     "setname",
     SEARCH,
@@ -69,11 +72,27 @@ impl fmt::Debug for Credentials {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caps {
     on: Vec<&'static str>,
+    /// What was said with the offer: `max-bytes=16384,max-lines=100`.
+    values: BTreeMap<&'static str, String>,
 }
 
 impl Caps {
     pub fn has(&self, name: &str) -> bool {
         self.on.contains(&name)
+    }
+
+    /// What the server said of a capability when it offered it; empty: nothing.
+    pub fn value(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", String::as_str)
+    }
+
+    /// Keeps what is said of the capabilities that are offered (`name=value`), as far as we want them.
+    pub fn offered(&mut self, list: &str) {
+        for (name, value) in list.split_ascii_whitespace().filter_map(|cap| cap.split_once('=')) {
+            if let Some(known) = WANTED.iter().find(|wanted| **wanted == name) {
+                self.values.insert(known, value.to_owned());
+            }
+        }
     }
 
     /// Capabilities we never asked for are not taken up.
@@ -230,6 +249,7 @@ impl Login {
                 Proof::Certificate => LoginError::NoExternal,
             });
         }
+        self.caps.offered(&self.offered);
         let wanted = wanted_of(&self.offered, self.who.passive);
         if !wanted.is_empty() {
             self.open += 1;

@@ -28,25 +28,30 @@ pub mod view;
 
 use std::env;
 use std::future::Future;
-use std::io::{self, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use time::UtcOffset;
 use tokio::signal::unix::{SignalKind, signal};
 
 use address::Address;
 use args::{Cli, Common, Task};
 use dial::{DialError, Dialer};
-use fetch::{Sought, Wanted};
+use fetch::{Mark, Sought, Wanted};
 use link::Link;
 use login::{Credentials, Proof};
 use password::Source;
 use pins::Pins;
-use pipe::{Lines, PipeError};
+use pipe::{Lines, PipeError, Posting};
 use settings::Files;
 use show::Zone;
 use trust::{Identity, Trust};
 use zeroize::Zeroizing;
+
+use crate::clock;
+use crate::event::Millis;
+use crate::when::{Edge, When};
 
 /// Old lines fetched in each room from a server that leaves the fetching to us.
 const HISTORY_LINES: u32 = 50;
@@ -80,11 +85,14 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
     let Cli { place, common, task } = cli;
     match task {
         Some(Task::Forget { place }) => forget(&files, &place),
-        Some(Task::Search { words, within, from, last, format }) => {
+        Some(Task::Search { words, within, from, since, until, last, print }) => {
             let text = words.join(" ");
             let dialer = dialer(&files, &common, place, 0)?;
             let (within, from) = (within.as_deref(), from.as_deref());
-            let sought = Sought { text: &text, within, from, last, format, zone: Zone::Local };
+            let (since, until) =
+                (since.map(|since| moment(since, Edge::Start)), until.map(|until| moment(until, Edge::End)));
+            let (format, zone) = (print.format(), Zone::Local);
+            let sought = Sought { text: &text, within, from, since, until, last, format, zone };
             on_runtime(async {
                 let mut link = dialer.dial(|_| {}).await?;
                 let result = fetch::search(&mut link, &sought, &mut io::stdout().lock(), complain).await;
@@ -116,7 +124,7 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
             let dialer = dialer_to(&files, &common, address, credentials, None, 0)?;
             on_runtime(async { account::register(&dialer, password).await })
         }
-        Some(Task::Send { target, join, text }) => {
+        Some(Task::Send { target, join, multiline, reply_to, text }) => {
             // With a server before the target, the target stands where the text would begin.
             let mut words = text.into_iter();
             let (place, target) = if looks_like_server(&target) {
@@ -125,33 +133,46 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
             } else {
                 (place, target)
             };
-            let text: Vec<String> = words.collect();
+            let text = words.collect::<Vec<_>>().join(" ");
             let dialer = dialer(&files, &common, place, 0)?;
-            let lines = match text.as_slice() {
-                [] => Lines::stdin(),
-                [dash] if dash == "-" => Lines::stdin(),
-                words => Lines::given(words.join(" ").lines().map(str::to_owned).collect::<Vec<_>>()),
+            let (whole, lines) = match text.as_str() {
+                "" | "-" if multiline => (true, Lines::given([pipe::whole_stdin()?])),
+                "" | "-" => (false, Lines::stdin()),
+                _ => (true, Lines::given([text])),
             };
+            if let (true, Lines::Given(texts)) = (whole, &lines)
+                && texts.iter().all(|text| text.trim().is_empty())
+            {
+                return Err(PipeError::Nothing.into());
+            }
+            let posting = Posting { target: &target, join, whole, reply_to: reply_to.as_deref() };
             on_runtime(async {
                 let mut link = dialer.dial(|_| {}).await?;
-                let result = pipe::send(&mut link, &target, join, lines, complain).await;
+                let result = pipe::send(&mut link, &posting, lines, complain).await;
                 farewell(link, result).await
             })
         }
-        Some(Task::History { target, second, last, format }) => {
+        Some(Task::History { target, second, last, since, until, after, before, print }) => {
             let (place, target) = server_and_target(place, target, second)?;
             let dialer = dialer(&files, &common, place, 0)?;
-            let wanted = Wanted { target: &target, join: false, last, format, zone: Zone::Local };
+            // What is after a moment leaves the moment itself out.
+            let since = since.map(|since| Mark::Time(Millis(moment(since, Edge::Start).0.saturating_sub(1))));
+            let until = until.map(|until| Mark::Time(moment(until, Edge::End)));
+            let (after, before) = (after.map(Mark::Message).or(since), before.map(Mark::Message).or(until));
+            let (format, zone) = (print.format(), Zone::Local);
+            let wanted = Wanted { target: &target, join: false, after, before, last, format, zone };
             on_runtime(async {
                 let mut link = dialer.dial(|_| {}).await?;
-                let result = fetch::history(&mut link, &wanted, &mut io::stdout().lock(), complain).await;
+                let mut out = BufWriter::new(io::stdout().lock());
+                let result = fetch::history(&mut link, &wanted, &mut out, complain).await;
                 farewell(link, result).await
             })
         }
-        Some(Task::Tail { target, second, join, last, format }) => {
+        Some(Task::Tail { target, second, join, last, print }) => {
             let (place, target) = server_and_target(place, target, second)?;
             let dialer = dialer(&files, &common, place, 0)?;
-            let wanted = Wanted { target: &target, join, last, format, zone: Zone::Local };
+            let (last, format, zone) = (Some(last), print.format(), Zone::Local);
+            let wanted = Wanted { target: &target, join, after: None, before: None, last, format, zone };
             on_runtime(async {
                 let mut out = io::stdout();
                 tokio::select! {
@@ -214,6 +235,11 @@ async fn interrupted() {
         () = wait(SignalKind::interrupt()) => {}
         () = wait(SignalKind::terminate()) => {}
     }
+}
+
+/// A moment as this person writes it.
+fn moment(when: When, edge: Edge) -> Millis {
+    when.resolve(clock::now(), UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC), edge)
 }
 
 fn complain(text: &str) {

@@ -32,6 +32,8 @@ struct Piece {
     target: String,
     speech: Speech,
     text: String,
+    /// It is one message, however many lines it has, and answers this one.
+    whole: Option<Option<String>>,
 }
 
 /// What something heard means for what was sent.
@@ -70,8 +72,19 @@ impl Outbox {
     /// Queues a text, in as many pieces as it takes; a text of blanks is none.
     pub fn push(&mut self, session: &mut Session, target: &str, speech: Speech, text: &str) {
         if !text.trim().is_empty() {
-            let piece = |text| Piece { target: target.to_owned(), speech, text };
+            let piece = |text| Piece { target: target.to_owned(), speech, text, whole: None };
             self.queue.extend(session.pieces(target, speech, text).into_iter().map(piece));
+        }
+        self.pump(session);
+    }
+
+    /// Queues a text as one message of several lines, or as few as the server takes it in; the first of them answers
+    /// the message `reply_to`.
+    pub fn push_whole(&mut self, session: &mut Session, target: &str, text: &str, reply_to: Option<&str>) {
+        let mut reply_to = reply_to.map(str::to_owned);
+        for text in session.messages(target, text) {
+            let (target, whole) = (target.to_owned(), Some(reply_to.take()));
+            self.queue.push_back(Piece { target, speech: Speech::Message, text, whole });
         }
         self.pump(session);
     }
@@ -124,7 +137,13 @@ impl Outbox {
         if let Some(piece) = self.queue.front() {
             self.tries += 1;
             self.deadline = Instant::now() + PATIENCE;
-            match session.say(&piece.target, piece.speech, &piece.text) {
+            let tickets = match &piece.whole {
+                Some(reply_to) => {
+                    session.say_whole(&piece.target, &piece.text, reply_to.as_deref()).map(|ticket| vec![ticket])
+                }
+                None => session.say(&piece.target, piece.speech, &piece.text),
+            };
+            match tickets {
                 Some(tickets) => self.under_way = tickets,
                 // Others have texts under way: there will be room when they have been answered.
                 None => self.not_before = Some(Instant::now() + Duration::from_secs(1)),

@@ -41,6 +41,18 @@ pub enum PipeError {
     NoSearch,
     #[error("the search was refused: {0}")]
     Search(String),
+    #[error("the server gives no history to ask for; --last alone shows what it tells on entering a room")]
+    NoHistory,
+    #[error("the history of {with} cannot be read: {why}")]
+    History { with: String, why: String },
+    #[error("the server takes no answers to messages: leave --reply-to away")]
+    NoReplies,
+    #[error("there is nothing to send: the text is empty")]
+    Nothing,
+    #[error("the text is longer than {0} bytes: send a file in another way")]
+    TooLong(u64),
+    #[error("cannot read standard input: {0}")]
+    Input(io::Error),
     #[error("cannot write: {0}")]
     Output(io::Error),
     #[error(transparent)]
@@ -83,22 +95,48 @@ impl Lines {
     }
 }
 
-/// Sends each line to `target` as it is. Done when the server has stored them all. `join`: enter the room first if
-/// need be; not without being asked, as that could make a room of a slip of the pen.
+/// A text that is sent as one message.
+pub const WHOLE_MAX: u64 = 1024 * 1024;
+
+/// All of standard input, as one text.
+pub fn whole_stdin() -> Result<String, PipeError> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().take(WHOLE_MAX + 1).read_to_end(&mut bytes).map_err(PipeError::Input)?;
+    if bytes.len() as u64 > WHOLE_MAX {
+        return Err(PipeError::TooLong(WHOLE_MAX));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What is sent, and where.
+pub struct Posting<'a> {
+    pub target: &'a str,
+    /// Enter the room first if need be; not without being asked, as that could make a room of a slip of the pen.
+    pub join: bool,
+    /// Each of the texts is one message, however many lines it has.
+    pub whole: bool,
+    /// The message that the first text answers.
+    pub reply_to: Option<&'a str>,
+}
+
+/// Sends the texts, each line as it is or each text as a whole. Done when the server has stored them all.
 pub async fn send<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
-    target: &str,
-    join: bool,
+    posting: &Posting<'_>,
     mut lines: Lines,
     mut complain: impl FnMut(&str),
 ) -> Result<(), PipeError> {
+    let Posting { target, join, whole, reply_to } = *posting;
     settle(link, |_| {}).await?;
+    if reply_to.is_some() && !link.session.has_replies() {
+        return Err(PipeError::NoReplies);
+    }
     if !join && link.session.is_room(target) && link.session.room(target).is_none() {
         return Err(PipeError::NotIn(target.to_owned()));
     }
     let target = enter(link, target, |_| {}).await?;
     let mut outbox = Outbox::new();
-    let (mut more, mut refused) = (true, 0);
+    let (mut more, mut refused, mut answered) = (true, 0, reply_to);
     while more || !outbox.is_idle() {
         tokio::select! {
             heard = next(link) => {
@@ -111,6 +149,10 @@ pub async fn send<S: AsyncRead + AsyncWrite>(
                 }
             }
             line = lines.next(), if more && outbox.is_idle() => match line {
+                Some(line) if whole || answered.is_some() => {
+                    let reply_to = answered.take_if(|_| !line.trim().is_empty());
+                    outbox.push_whole(&mut link.session, &target, &line, reply_to);
+                }
                 Some(line) => outbox.push(&mut link.session, &target, Speech::Message, &line),
                 None => more = false,
             },
@@ -135,7 +177,7 @@ pub async fn talk<S: AsyncRead + AsyncWrite>(
     let mut problem = None;
     let mut print = |heard: &Heard| {
         if let Heard::Said(said) = heard
-            && let Err(error) = writeln!(out, "{}", plain(said, zone, true)).and_then(|()| out.flush())
+            && let Err(error) = out.write_all(plain(said, zone, true).as_bytes()).and_then(|()| out.flush())
         {
             problem.get_or_insert(error);
         }

@@ -4,6 +4,8 @@
 //! [`Session::say`] ends as `Stored` or `Refused` (or in [`Session::unconfirmed`], if the connection ends first); and
 //! that its memory is bounded, whatever the server sends.
 
+pub mod multiline;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use time::OffsetDateTime;
@@ -14,6 +16,7 @@ use super::login::{Caps, Credentials, HISTORY, Login, PASSIVE, SEARCH, Step, wan
 use super::text::{clean, key, same, split};
 use crate::event::Millis;
 use crate::proto::line::{BODY_MAX, Line, Message, escape};
+use multiline::{Gathered, MULTILINE};
 
 /// Texts under way to the server at one time. When there are as many, [`Session::say`] takes no more.
 pub const PENDING_MAX: usize = 256;
@@ -69,10 +72,13 @@ enum BatchKind {
     },
     /// What a search has found.
     Found,
+    /// A message of several lines that is coming in.
+    Lines(Box<Gathered>),
     Other,
 }
 
 /// What the tags and the batch of a line say about it.
+#[derive(Clone)]
 struct Frame {
     at: Millis,
     msgid: Option<String>,
@@ -184,7 +190,7 @@ impl Session {
         if pieces.is_empty() || (!self.pending.is_empty() && self.pending.len() + pieces.len() > PENDING_MAX) {
             return None;
         }
-        let tickets = pieces.into_iter().map(|piece| self.say_piece(target, speech, piece)).collect();
+        let tickets = pieces.into_iter().map(|piece| self.say_piece(target, speech, piece, None)).collect();
         Some(tickets)
     }
 
@@ -213,6 +219,13 @@ impl Session {
             Some(msgid) => line.param("BEFORE").param(with).param(&format!("msgid={msgid}")),
             None => line.param("LATEST").param(with).param("*"),
         };
+        self.out.push(line.param(&count.min(self.history_max).to_string()));
+    }
+
+    /// Asks for a page of the past in the words of CHATHISTORY. Only where [`Session::has_chathistory`].
+    pub fn past(&mut self, command: &str, with: &str, marks: &[&str], count: u32) {
+        let line = Line::new().command("CHATHISTORY").param(command).param(with);
+        let line = marks.iter().fold(line, |line, mark| line.param(mark));
         self.out.push(line.param(&count.min(self.history_max).to_string()));
     }
 
@@ -262,10 +275,11 @@ impl Session {
         BODY_MAX.saturating_sub(around + action)
     }
 
-    fn say_piece(&mut self, target: &str, speech: Speech, text: String) -> u64 {
+    fn say_piece(&mut self, target: &str, speech: Speech, text: String, reply_to: Option<&str>) -> u64 {
         let ticket = self.new_id();
         let labels = self.labels();
         let line = if labels { Line::new().tag("label", &ticket.to_string()) } else { Line::new() };
+        let line = reply_to.into_iter().fold(line, |line, msgid| line.tag(multiline::REPLY, msgid));
         let line = line.command(if speech == Speech::Notice { "NOTICE" } else { "PRIVMSG" }).param(target);
         self.out.push(match speech {
             Speech::Action => line.last(&format!("\u{1}ACTION {text}\u{1}")),
@@ -292,7 +306,7 @@ impl Session {
             match batch.kind {
                 BatchKind::Replay { .. } | BatchKind::Found => frame.replayed = true,
                 BatchKind::Answer { label } => frame.label = frame.label.or(Some(label)),
-                BatchKind::Other => {}
+                BatchKind::Lines(_) | BatchKind::Other => {}
             }
             around = batch.parent.clone();
         }
@@ -302,6 +316,7 @@ impl Session {
     fn live(&mut self, message: &Message, frame: &Frame) {
         let from = clean(message.source.map_or("", |source| source.split(['!', '@']).next().unwrap_or_default()));
         match message.command.to_ascii_uppercase().as_str() {
+            "PRIVMSG" | "NOTICE" if self.gather(message) => {}
             "PRIVMSG" => self.said(message, frame, from, Speech::Message),
             "NOTICE" => self.said(message, frame, from, Speech::Notice),
             "JOIN" | "PART" | "QUIT" | "KICK" | "TOPIC" | "MODE" | "NICK" | "INVITE" | "AWAY" | "SETNAME" => {
@@ -330,6 +345,13 @@ impl Session {
 
     fn said(&mut self, message: &Message, frame: &Frame, from: String, speech: Speech) {
         let (Some(target), Some(text)) = (message.params.first(), message.params.get(1)) else { return };
+        let around = message.tags.value("batch");
+        self.tell(Gathered::of(message, frame.clone(), around, from, target), speech, text);
+    }
+
+    /// Somebody said something, in one line or in several.
+    fn tell(&mut self, gathered: Gathered, speech: Speech, text: &str) {
+        let Gathered { frame, around, from, source, target, reply_to, bot, .. } = gathered;
         let own = same(&from, &self.nick);
         let (speech, text) = match text.strip_prefix('\u{1}') {
             Some(ctcp) => match ctcp.strip_prefix("ACTION") {
@@ -337,24 +359,24 @@ impl Session {
                 // Other requests of that kind are for programs, and ours answers none.
                 None => return,
             },
-            None => (speech, *text),
+            None => (speech, text),
         };
-        let from_person = message.source.is_some_and(|source| source.contains('!'));
+        let from_person = source.as_ref().is_some_and(|source| source.contains('!'));
         let with = if self.is_room(target.trim_start_matches(['~', '@', '%', '+'])) {
             clean(target.trim_start_matches(['~', '@', '%', '+']))
         } else if own {
-            clean(target)
+            clean(&target)
         } else if from_person {
             from.clone()
         } else {
             String::new()
         };
-        let ticket = if own && !frame.replayed { self.settle_echo(frame, target, text) } else { None };
-        if own && let Some(source) = message.source {
+        let ticket = if own && !frame.replayed { self.settle_echo(&frame, &target, text) } else { None };
+        if own && let Some(source) = source {
             self.mask_len = Some(source.len());
         }
         if frame.replayed
-            && let Some(batch) = message.tags.value("batch")
+            && let Some(batch) = around
             && let Some(batch) = self.batches.iter_mut().find(|known| known.id == batch)
             && let BatchKind::Replay { count, oldest, .. } = &mut batch.kind
         {
@@ -363,14 +385,17 @@ impl Session {
                 oldest.clone_from(&frame.msgid);
             }
         }
+        let lines: Vec<String> = text.split('\n').map(clean).collect();
         self.heard.push_back(Heard::Said(Said {
             with,
             from,
             own,
             speech,
-            text: clean(text),
+            text: lines.join("\n"),
             at: frame.at,
-            msgid: frame.msgid.clone(),
+            msgid: frame.msgid,
+            reply_to,
+            bot,
             replayed: frame.replayed,
             ticket,
         }));
@@ -473,6 +498,12 @@ impl Session {
                     BatchKind::Replay { with, count: 0, oldest: None }
                 }
                 (SEARCH, _) => BatchKind::Found,
+                (MULTILINE, _) => {
+                    let from = clean(message.source.map_or("", |source| source.split(['!', '@']).next().unwrap_or("")));
+                    let target = message.param(2).unwrap_or_default();
+                    let around = message.tags.value("batch");
+                    BatchKind::Lines(Box::new(Gathered::of(message, frame.clone(), around, from, target)))
+                }
                 (_, Some(label)) if frame.alone => BatchKind::Answer { label },
                 _ => BatchKind::Other,
             };
@@ -483,6 +514,7 @@ impl Session {
             match self.batches.remove(at).kind {
                 BatchKind::Replay { with, count, oldest } => self.heard.push_back(Heard::Now { with, count, oldest }),
                 BatchKind::Answer { label } => self.stored(Some(label)),
+                BatchKind::Lines(gathered) => self.gathered(*gathered),
                 BatchKind::Found | BatchKind::Other => {}
             }
         }
@@ -503,6 +535,7 @@ impl Session {
         match message.param(1).unwrap_or_default().to_ascii_uppercase().as_str() {
             "ACK" => self.caps.change(list),
             "NEW" => {
+                self.caps.offered(list);
                 let wanted = wanted_of(list, false).join(" ");
                 if !wanted.is_empty() {
                     self.out.push(Line::new().command("CAP").param("REQ").last(&wanted));

@@ -82,49 +82,83 @@ impl Style {
 
 /// Who and what: `<bob> hello`, `-bob- hello`, `* bob waves`. `name` is the name as it is to be shown.
 pub fn utterance(said: &Said, name: &str) -> String {
+    utterance_line(said, name, &said.text)
+}
+
+fn utterance_line(said: &Said, name: &str, text: &str) -> String {
     match said.speech {
-        Speech::Message => format!("<{name}> {}", said.text),
-        Speech::Notice => format!("-{name}- {}", said.text),
-        Speech::Action => format!("* {name} {}", said.text),
+        Speech::Message => format!("<{name}> {text}"),
+        Speech::Notice => format!("-{name}- {text}"),
+        Speech::Action => format!("* {name} {text}"),
     }
 }
 
-/// For pipes and files: `2026-11-23 12:01:05 #ops <bob> hello`; the conversation only if it is asked for.
+/// For pipes and files: `2026-11-23 12:01:05 #ops <bob> hello` and a line feed, for each line of the message; the
+/// conversation only if it is asked for.
 pub fn plain(said: &Said, zone: Zone, with: bool) -> String {
     let time = zone.second(said.at);
-    let utterance = utterance(said, &said.from);
-    match (with, said.with.as_str()) {
-        (false, _) => format!("{time} {utterance}"),
-        (true, "") => format!("{time} - {utterance}"),
-        (true, with) => format!("{time} {with} {utterance}"),
-    }
+    let place = match (with, said.with.as_str()) {
+        (false, _) => String::new(),
+        (true, "") => " -".to_owned(),
+        (true, with) => format!(" {with}"),
+    };
+    let line = |text: &str| format!("{time}{place} {}\n", utterance_line(said, &said.from, text));
+    said.text.split('\n').map(line).collect()
 }
 
-/// For programs: one object, as `chatd history --format json` prints it.
-pub fn json(said: &Said) -> String {
-    #[derive(Serialize)]
-    struct Object<'a> {
-        room: &'a str,
-        msgid: Option<&'a str>,
-        time: String,
-        from: &'a str,
-        kind: &'a str,
-        text: &'a str,
-    }
-    let kind = match said.speech {
-        Speech::Message => "message",
-        Speech::Notice => "notice",
-        Speech::Action => "action",
-    };
-    let object = Object {
+/// One object or row of a format for programs: the keys of `chatd history`, as far as a client knows them, and more
+/// behind them.
+#[derive(Serialize)]
+struct Object<'a> {
+    room: &'a str,
+    msgid: Option<&'a str>,
+    time: String,
+    from: &'a str,
+    kind: &'static str,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    bot: bool,
+}
+
+fn object(said: &Said) -> Object<'_> {
+    Object {
         room: &said.with,
         msgid: said.msgid.as_deref(),
         time: rfc3339(said.at),
         from: &said.from,
-        kind,
+        kind: match said.speech {
+            Speech::Message => "message",
+            Speech::Notice => "notice",
+            Speech::Action => "action",
+        },
         text: &said.text,
-    };
-    serde_json::to_string(&object).unwrap_or_default()
+        reply_to: said.reply_to.as_deref(),
+        bot: said.bot,
+    }
+}
+
+/// For programs: one object, as `chatd history --format json` prints it; `reply_to` and `bot` only where they say
+/// something.
+pub fn json(said: &Said) -> String {
+    serde_json::to_string(&object(said)).unwrap_or_default()
+}
+
+pub const CSV_HEAD: &str = "room,msgid,time,from,kind,text,reply_to\r\n";
+
+/// For spreadsheets (RFC 4180), with its line end.
+pub fn csv(said: &Said) -> String {
+    let Object { room, msgid, time, from, kind, text, reply_to, .. } = object(said);
+    let fields = [room, msgid.unwrap_or_default(), &time, from, kind, text, reply_to.unwrap_or_default()];
+    format!("{}\r\n", fields.map(csv_field).join(","))
+}
+
+fn csv_field(field: &str) -> String {
+    match field.contains([',', '"', '\r', '\n']) {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field.to_owned(),
+    }
 }
 
 /// Always with milliseconds, so that equal times are equal texts.
@@ -153,12 +187,19 @@ mod tests {
             text: "it \"works\"".into(),
             at: Millis(1_795_435_265_120),
             msgid: Some("k3".into()),
+            reply_to: None,
+            bot: false,
             replayed: false,
             ticket: None,
         };
-        assert_eq!(plain(&said, Zone::Utc, true), "2026-11-23 12:01:05 #ops <bob> it \"works\"");
+        assert_eq!(plain(&said, Zone::Utc, true), "2026-11-23 12:01:05 #ops <bob> it \"works\"\n");
         let waves = Said { speech: Speech::Action, text: "waves".into(), ..said.clone() };
-        assert_eq!(plain(&waves, Zone::Utc, false), "2026-11-23 12:01:05 * bob waves");
+        assert_eq!(plain(&waves, Zone::Utc, false), "2026-11-23 12:01:05 * bob waves\n");
+        let several = Said { text: "one\ntwo".into(), reply_to: Some("k2".into()), bot: true, ..said.clone() };
+        assert_eq!(plain(&several, Zone::Utc, false), "2026-11-23 12:01:05 <bob> one\n2026-11-23 12:01:05 <bob> two\n");
+        assert!(json(&several).ends_with(r#""text":"one\ntwo","reply_to":"k2","bot":true}"#));
+        assert_eq!(csv(&several), "#ops,k3,2026-11-23T12:01:05.120Z,bob,message,\"one\ntwo\",k2\r\n");
+        assert!(csv(&said).contains(r#","it ""works""","#));
         assert_eq!(
             json(&said),
             r##"{"room":"#ops","msgid":"k3","time":"2026-11-23T12:01:05.120Z","from":"bob","kind":"message","text":"it \"works\""}"##

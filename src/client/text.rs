@@ -59,6 +59,24 @@ pub fn split(text: &str, max: usize) -> Vec<&str> {
     pieces
 }
 
+/// Cuts `text` as [`split`] does, but loses nothing: the pieces, one after the other, are the text, the blank at a cut
+/// included. A text of nothing is one piece of nothing.
+pub fn split_whole(text: &str, max: usize) -> Vec<&str> {
+    let max = max.max(8);
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while rest.len() > max {
+        let blank = rest.as_bytes()[..max].iter().rposition(|&b| b == b' ').filter(|&at| at >= max / 2);
+        let cut = blank.map_or_else(|| before_marks(rest, floor_boundary(rest, max)), |blank| blank + 1);
+        pieces.push(&rest[..cut]);
+        rest = &rest[cut..];
+    }
+    if !rest.is_empty() || pieces.is_empty() {
+        pieces.push(rest);
+    }
+    pieces
+}
+
 /// Whether two names mean the same room or person: the case of letters does not count.
 pub fn same(a: &str, b: &str) -> bool {
     a == b || key(a) == key(b)
@@ -198,6 +216,9 @@ mod tests {
             let joined: String = pieces.concat();
             let blankless = |t: &str| t.replace(' ', "");
             prop_assert_eq!(blankless(&joined), blankless(&text));
+            let whole = split_whole(&text, max);
+            prop_assert!(whole.iter().all(|piece| piece.len() <= max));
+            prop_assert_eq!(whole.concat(), text);
         }
     }
 }

@@ -124,7 +124,8 @@ impl View {
         self.date(said.at, out);
         let plain = said.replayed;
         let name = if plain { said.from.clone() } else { self.style.name(&said.from) };
-        let body = utterance(said, &name);
+        // Further lines of a message stand under the first.
+        let body = utterance(said, &name).replace('\n', "\n      ");
         let place = if said.with.is_empty() || same(&said.with, &self.target) {
             String::new()
         } else if said.with.starts_with(|c: char| !c.is_alphanumeric()) {

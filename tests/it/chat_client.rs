@@ -8,14 +8,14 @@ use std::process::{Command, Stdio};
 use crate::harness::{ClientCertificate, DEADLINE, Finished, Server, fingerprint, password_of, run, signal};
 
 /// `chat` of the person `name`, who has a home of their own.
-struct Chat<'a> {
+pub struct Chat<'a> {
     server: &'a Server,
     name: &'static str,
-    home: PathBuf,
+    pub home: PathBuf,
 }
 
 impl<'a> Chat<'a> {
-    fn of(server: &'a Server, name: &'static str) -> Chat<'a> {
+    pub fn of(server: &'a Server, name: &'static str) -> Chat<'a> {
         let home = server.dir().join(format!("home-{name}"));
         std::fs::create_dir_all(&home).expect("a home");
         let password = home.join("password");
@@ -24,12 +24,12 @@ impl<'a> Chat<'a> {
         Chat { server, name, home }
     }
 
-    fn place(&self) -> String {
+    pub fn place(&self) -> String {
         format!("{}@127.0.0.1:{}", self.name, self.server.address().port())
     }
 
     /// The command with nothing of this machine's user in it.
-    fn bare(&self) -> Command {
+    pub fn bare(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chat"));
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", &self.home).env("LANG", "C.UTF-8");
         command.env("XDG_CONFIG_HOME", self.home.join("config")).env("XDG_DATA_HOME", self.home.join("data"));
@@ -37,14 +37,14 @@ impl<'a> Chat<'a> {
         command
     }
 
-    fn command(&self) -> Command {
+    pub fn command(&self) -> Command {
         let mut command = self.bare();
         command.arg("--password-file").arg(self.home.join("password"));
         command.arg("--fingerprint").arg(fingerprint(&self.server.certificate()));
         command
     }
 
-    fn run(&self, args: &[&str], input: &str) -> Finished {
+    pub fn run(&self, args: &[&str], input: &str) -> Finished {
         run(self.command().args(["--server", &self.place()]).args(args), input)
     }
 }
@@ -76,7 +76,9 @@ async fn a_long_text_is_sent_in_pieces_that_fit() {
     let alice = Chat::of(&server, "alice");
     let words: Vec<String> = (0..300).map(|n| format!("word{n}")).collect();
     alice.run(&["send", "#lobby", &words.join(" ")], "").ok();
-    let said = server.said("#lobby");
+    assert_eq!(server.said("#lobby"), [words.join(" ")], "what is given as one text is one message");
+    alice.run(&["send", "#lobby"], &words.join(" ")).ok();
+    let said = server.said("#lobby")[1..].to_vec();
     assert!(said.len() > 1);
     assert_eq!(said.join(" ").split_whitespace().collect::<Vec<_>>(), words, "no word is lost or torn");
 }

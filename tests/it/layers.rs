@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("event", &[]),
     ("clock", &["event"]),
+    ("when", &["event"]),
     ("proto", &["event"]),
     ("room", &["event", "proto::masks", "proto::modes", "proto::names"]),
     ("store", &["event"]),
@@ -19,7 +20,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("log", &["event", "clock", "room", "store", "live", "proto::modes", "proto::names"]),
     ("net", &["event", "clock", "proto"]),
     ("session", &["event", "clock", "proto", "room", "log", "live", "encode", "auth", "net"]),
-    ("client", &["event", "clock", "proto"]),
+    ("client", &["event", "clock", "when", "proto"]),
     ("config", &["event", "clock", "proto", "logging"]),
     ("logging", &[]),
     ("admin", &["event", "clock", "proto", "store", "log", "auth"]),

@@ -6,6 +6,7 @@ mod bad_input;
 mod bot_mode;
 mod channel_rename;
 mod chat_client;
+mod chat_scripts;
 mod chathistory;
 mod client_tags;
 mod conformance;

@@ -313,3 +313,39 @@ fn a_certificate_logs_in_by_external_and_names_its_account() {
     assert_eq!(d.heard(), [Heard::LoginFailed(LoginError::NoExternal)]);
     assert!(d.out().is_empty());
 }
+
+#[test]
+fn a_message_of_several_lines_is_heard_as_one() {
+    let mut d = Dialogue::in_with(CAPS);
+    d.hear("@msgid=k8;bot;+draft/reply=k3 :bob!b@h BATCH +1 draft/multiline #ops");
+    d.hear("@batch=1 :bob!b@h PRIVMSG #ops :one");
+    d.hear("@batch=1 :bob!b@h PRIVMSG #ops :two \x1b[31mand");
+    d.hear(":carol!c@h PRIVMSG #ops :meanwhile");
+    d.hear("@batch=1;draft/multiline-concat :bob!b@h PRIVMSG #ops : more");
+    assert_eq!(d.said().text, "meanwhile");
+    d.hear(":bob!b@h BATCH -1");
+    let said = d.said();
+    assert_eq!((said.with.as_str(), said.from.as_str(), said.text.as_str()), ("#ops", "bob", "one\ntwo and more"));
+    assert_eq!((said.msgid.as_deref(), said.reply_to.as_deref(), said.bot), (Some("k8"), Some("k3"), true));
+    d.hear(":bob!b@h BATCH +2 draft/multiline #ops");
+    d.hear(":bob!b@h BATCH -2");
+    assert_eq!(d.heard(), []);
+}
+
+proptest! {
+    #[test]
+    fn a_text_is_cut_into_messages_without_loss(text in "[a-z é中]{0,30}(\n[a-z ]{0,700}){0,9}", bytes in 60usize..900, lines in 1usize..6) {
+        let mut d = Dialogue::in_with(&format!("{CAPS} draft/multiline=max-bytes={bytes},max-lines={lines}"));
+        let messages = d.0.messages("#ops", &text);
+        let blankless = |text: &str| text.split_whitespace().collect::<String>();
+        prop_assert_eq!(blankless(&messages.concat()), blankless(&text));
+        for message in &messages {
+            prop_assert!(message.len() <= bytes && !message.trim().is_empty(), "{:?}", message);
+            d.0.say_whole("#ops", message, None).unwrap();
+            let out = d.out();
+            let said: Vec<&String> = out.iter().filter(|line| line.contains("PRIVMSG")).collect();
+            prop_assert!(said.len() <= lines, "{:?}", said);
+            prop_assert!(said.iter().all(|line| line.split_once(' ').unwrap().1.len() <= 510));
+        }
+    }
+}

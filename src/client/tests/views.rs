@@ -17,6 +17,8 @@ fn said(with: &str, from: &str, text: &str, msgid: &str, replayed: bool) -> Hear
         text: text.into(),
         at: Millis(NOON),
         msgid: Some(msgid.into()),
+        reply_to: None,
+        bot: false,
         replayed,
         ticket: None,
     })

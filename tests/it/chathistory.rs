@@ -1,22 +1,9 @@
 //! CHATHISTORY, clause by clause: <https://ircv3.net/specs/extensions/chathistory>.
 
-use std::time::Duration;
-
 use crate::harness::{Client, Line, MODERN, Server};
 
 pub const HISTORY: &[&str] =
     &["message-tags", "server-time", "batch", "echo-message", "labeled-response", "account-tag", "draft/chathistory"];
-
-/// Says each text in its own millisecond, so that times tell the lines apart; gives back the echoes.
-async fn say(client: &mut Client, target: &str, texts: &[&str]) -> Vec<Line> {
-    let mut echoes = Vec::new();
-    for text in texts {
-        client.send(format!("PRIVMSG {target} :{text}")).await;
-        echoes.push(client.expect(format!("PRIVMSG {target} :{text}")).await);
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    echoes
-}
 
 /// The lines of an answer that is one batch of this type and these parameters, without their `batch` tags.
 #[track_caller]
@@ -87,7 +74,7 @@ async fn all_subcommands(client: &mut Client, target: &str, lines: &[Line]) {
 async fn every_subcommand_in_a_room() {
     let server = Server::start().await;
     let mut alice = server.login_with("alice", HISTORY).await;
-    let lines = say(&mut alice, "#lobby", &TEN).await;
+    let lines = alice.say_each("#lobby", &TEN).await;
     all_subcommands(&mut alice, "#lobby", &lines).await;
     let answer = alice.ask("chathistory latest #LOBBY * 1").await;
     assert_eq!(batch(&answer, "chathistory", &["#lobby"]).len(), 1, "the canonical name");
@@ -101,9 +88,9 @@ async fn direct_messages_include_both_sides() {
     let mut lines = Vec::new();
     for (n, text) in TEN.iter().enumerate() {
         let (speaker, target) = if n % 2 == 0 { (&mut alice, "bob") } else { (&mut bob, "alice") };
-        lines.extend(say(speaker, target, &[text]).await);
+        lines.extend(speaker.say_each(target, &[text]).await);
     }
-    say(&mut alice, "carol", &["to somebody else"]).await;
+    alice.say_each("carol", &["to somebody else"]).await;
     all_subcommands(&mut alice, "bob", &lines).await;
     all_subcommands(&mut bob, "alice", &lines).await;
     all_subcommands(&mut bob, "ALICE", &lines).await;
@@ -135,7 +122,7 @@ async fn messages_to_oneself_are_there_once() {
 async fn what_was_said_with_a_removed_account_stays() {
     let server = Server::configure().user("guest").start().await;
     let mut alice = server.login_with("alice", HISTORY).await;
-    say(&mut alice, "guest", &["hello"]).await;
+    alice.say_each("guest", &["hello"]).await;
     server.chatd(&["user", "remove", "guest", "--yes"]).ok();
     assert_eq!(page(&mut alice, "LATEST guest * 10").await, ["hello"]);
 }
@@ -174,7 +161,7 @@ async fn a_page_is_full_whatever_happened_between() {
 async fn an_answer_is_one_batch_with_the_label() {
     let server = Server::start().await;
     let mut alice = server.login_with("alice", HISTORY).await;
-    say(&mut alice, "#lobby", &["a", "b"]).await;
+    alice.say_each("#lobby", &["a", "b"]).await;
     for (question, lines) in [
         ("LATEST #lobby * 9", 2),
         ("LATEST #lobby * 1", 1),
@@ -194,7 +181,7 @@ async fn an_answer_is_one_batch_with_the_label() {
 async fn it_works_without_the_related_capabilities() {
     let server = Server::start().await;
     let mut alice = server.login_with("alice", HISTORY).await;
-    say(&mut alice, "#lobby", &["hello"]).await;
+    alice.say_each("#lobby", &["hello"]).await;
     let mut bob = server.login_with("bob", &["draft/chathistory"]).await;
     let answer = bob.ask("CHATHISTORY LATEST #lobby * 9").await;
     assert_eq!(answer.len(), 1, "{answer:#?}");
@@ -219,8 +206,8 @@ async fn the_capability_must_be_negotiated() {
 async fn who_asks_is_sent_nothing_unasked() {
     let server = Server::start().await;
     let mut alice = server.login_with("alice", HISTORY).await;
-    say(&mut alice, "#lobby", &["old"]).await;
-    say(&mut alice, "bob", &["for bob"]).await;
+    alice.say_each("#lobby", &["old"]).await;
+    alice.say_each("bob", &["for bob"]).await;
     let bob = server.login_with("bob", HISTORY).await;
     assert!(!bob.greeting.iter().any(|line| line.is_speech() || line.is("BATCH")), "{:#?}", bob.greeting);
     let carol = server.login("carol").await;
@@ -236,7 +223,7 @@ async fn isupport_says_how_much_and_more_is_not_given() {
     for token in ["CHATHISTORY=3", "MSGREFTYPES=msgid,timestamp"] {
         assert!(tokens.iter().any(|t| *t == token), "{tokens:?}");
     }
-    say(&mut alice, "#lobby", &["1", "2", "3", "4", "5"]).await;
+    alice.say_each("#lobby", &["1", "2", "3", "4", "5"]).await;
     for limit in ["4", "1000", "99999999999999999999999"] {
         assert_eq!(page(&mut alice, &format!("LATEST #lobby * {limit}")).await, ["3", "4", "5"]);
     }
@@ -293,7 +280,7 @@ async fn what_one_may_not_read_does_not_exist() {
     for room in ["#open", "#closed", "#secret"] {
         alice.send(format!("JOIN {room}")).await;
         alice.expect(format!("366 * {room}")).await;
-        lines = say(&mut alice, room, &["within"]).await;
+        lines = alice.say_each(room, &["within"]).await;
     }
     alice.send("MODE #closed +i").await;
     alice.send("MODE #secret +s").await;
@@ -328,8 +315,8 @@ async fn a_message_that_is_not_there_is_a_message_error() {
     let mut alice = server.login_with("alice", HISTORY).await;
     alice.send("JOIN #other").await;
     alice.expect("366 * #other").await;
-    let elsewhere = msgid(&say(&mut alice, "#other", &["elsewhere"]).await[0]);
-    let here = msgid(&say(&mut alice, "#lobby", &["here"]).await[0]);
+    let elsewhere = msgid(&alice.say_each("#other", &["elsewhere"]).await[0]);
+    let here = msgid(&alice.say_each("#lobby", &["here"]).await[0]);
     let mut answers = Vec::new();
     for id in [elsewhere.as_str(), "msgid=zzzzzz", "msgid=not_one_of_ours"] {
         for question in ["LATEST", "BEFORE", "AFTER", "AROUND"] {
@@ -354,12 +341,12 @@ async fn targets_are_the_conversations_with_news() {
     alice.expect("366 * #other").await;
     let mut newest = Vec::new();
     for target in ["#other", "carol", "alice", "#lobby"] {
-        newest.extend(say(&mut alice, target, &[target]).await);
+        newest.extend(alice.say_each(target, &[target]).await);
         if target == "alice" {
             alice.expect("PRIVMSG alice").await;
         }
     }
-    newest.extend(say(&mut bob, "alice", &["bob"]).await);
+    newest.extend(bob.say_each("alice", &["bob"]).await);
     // No words of people.
     alice.send("TOPIC #other :later").await;
     alice.sync().await;
@@ -418,7 +405,7 @@ async fn a_client_that_asks_much_and_reads_late_gets_all_of_it() {
 async fn what_is_said_meanwhile_comes_after_the_page() {
     let server = Server::start().await;
     let mut alice = server.login_with("alice", HISTORY).await;
-    say(&mut alice, "#lobby", &["1"]).await;
+    alice.say_each("#lobby", &["1"]).await;
     alice.send("PRIVMSG #lobby :2").await;
     alice.send("CHATHISTORY LATEST #lobby * 10").await;
     let lines = alice.sync().await;
@@ -432,6 +419,6 @@ async fn today_s_capabilities_do_not_disturb_each_other() {
     let server = Server::start().await;
     let caps: Vec<&str> = MODERN.iter().copied().chain(["draft/chathistory", "draft/event-playback"]).collect();
     let mut alice = server.login_with("alice", &caps).await;
-    let lines = say(&mut alice, "#lobby", &TEN).await;
+    let lines = alice.say_each("#lobby", &TEN).await;
     assert_eq!(page(&mut alice, &format!("BEFORE #lobby {} 3", msgid(&lines[5]))).await, ["2", "3", "4"]);
 }

@@ -1,27 +1,19 @@
 //! INVITE: <https://modern.ircdocs.horse/#invite-message>, <https://ircv3.net/specs/extensions/invite-notify>.
 
-use crate::harness::{Client, Line, Server};
+use crate::harness::Server;
 use crate::rooms::dev;
-
-/// The one line that answers.
-async fn answer(client: &mut Client, line: &str) -> Line {
-    client.sync().await;
-    let mut answer = client.ask(line).await;
-    assert_eq!(answer.len(), 1, "{line}: {answer:?}");
-    answer.pop().expect("one")
-}
 
 #[tokio::test]
 async fn one_is_told_and_the_other_too() {
     let server = Server::start().await;
     let (mut alice, mut bob) = dev(&server).await;
     let mut carol = server.login("carol").await;
-    let line = answer(&mut alice, "INVITE Carol #DEV").await;
+    let line = alice.answer("INVITE Carol #DEV").await;
     assert_eq!(line.command, "341");
     assert_eq!(line.params, ["alice", "carol", "#dev"]);
     carol.expect_from("alice", "INVITE carol #dev").await;
     bob.sync().await;
-    let line = answer(&mut bob, "INVITE dave #dev").await;
+    let line = bob.answer("INVITE dave #dev").await;
     assert!(line.is("341"), "in an open room everybody may: {line:?}");
 }
 
@@ -32,7 +24,7 @@ async fn other_members_without_invite_notify_are_not_told() {
     let mut dave = server.login_plain("dave").await;
     dave.ask("JOIN #dev").await;
     let _carol = server.login("carol").await;
-    answer(&mut alice, "INVITE carol #dev").await;
+    alice.answer("INVITE carol #dev").await;
     dave.expect_nothing("INVITE").await;
 }
 
@@ -42,15 +34,15 @@ async fn every_refusal() {
     let (mut alice, mut bob) = dev(&server).await;
     let mut carol = server.login("carol").await;
     let mut dave = server.login("dave").await;
-    assert!(answer(&mut alice, "INVITE carol").await.matches("461 alice INVITE"));
-    assert!(answer(&mut alice, "INVITE nobody #dev").await.matches("401 alice nobody"));
-    assert!(answer(&mut alice, "INVITE carol #nowhere").await.matches("403 alice #nowhere"));
-    assert!(answer(&mut alice, "INVITE bob #dev").await.matches("443 alice bob #dev"));
-    assert!(answer(&mut carol, "INVITE dave #dev").await.matches("442 carol #dev"));
+    assert!(alice.answer("INVITE carol").await.matches("461 alice INVITE"));
+    assert!(alice.answer("INVITE nobody #dev").await.matches("401 alice nobody"));
+    assert!(alice.answer("INVITE carol #nowhere").await.matches("403 alice #nowhere"));
+    assert!(alice.answer("INVITE bob #dev").await.matches("443 alice bob #dev"));
+    assert!(carol.answer("INVITE dave #dev").await.matches("442 carol #dev"));
     alice.ask("MODE #dev +i").await;
-    assert!(answer(&mut bob, "INVITE carol #dev").await.matches("482 bob #dev"));
+    assert!(bob.answer("INVITE carol #dev").await.matches("482 bob #dev"));
     alice.ask("MODE #dev +s-i").await;
-    assert!(answer(&mut carol, "INVITE dave #dev").await.matches("403 carol #dev"));
+    assert!(carol.answer("INVITE dave #dev").await.matches("403 carol #dev"));
     dave.expect_nothing("INVITE").await;
 }
 
@@ -71,7 +63,7 @@ async fn the_list_of_invitations_and_how_they_are_used_up() {
     let mut server = Server::start().await;
     let (mut alice, _bob) = dev(&server).await;
     let mut carol = server.login("carol").await;
-    assert!(answer(&mut carol, "INVITE").await.is("337"));
+    assert!(carol.answer("INVITE").await.is("337"));
     alice.ask("JOIN #plans").await;
     alice.ask("MODE #plans +si").await;
     alice.ask("INVITE carol #plans").await;

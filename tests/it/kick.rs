@@ -1,15 +1,7 @@
 //! KICK: <https://modern.ircdocs.horse/#kick-message>.
 
-use crate::harness::{Client, Line, Server};
+use crate::harness::{Line, Server};
 use crate::rooms::dev;
-
-/// The one line that answers.
-async fn answer(client: &mut Client, line: &str) -> Line {
-    client.sync().await;
-    let mut answer = client.ask(line).await;
-    assert_eq!(answer.len(), 1, "{line}: {answer:?}");
-    answer.pop().expect("one")
-}
 
 #[tokio::test]
 async fn the_reason_or_the_nick_of_who_did_it() {
@@ -30,16 +22,16 @@ async fn every_refusal() {
     let server = Server::start().await;
     let (mut alice, mut bob) = dev(&server).await;
     let mut carol = server.login("carol").await;
-    assert!(answer(&mut alice, "KICK #dev").await.matches("461 alice KICK"));
-    assert!(answer(&mut alice, "KICK #one,#two,#dev bob,alice").await.matches("461 alice KICK"));
-    assert!(answer(&mut alice, "KICK #nowhere bob").await.matches("403 alice #nowhere"));
-    assert!(answer(&mut alice, "KICK #dev carol").await.matches("441 alice carol #dev"));
-    assert!(answer(&mut alice, "KICK #dev nobody").await.matches("401 alice nobody"));
-    assert!(answer(&mut bob, "KICK #dev alice").await.matches("482 bob #dev"));
-    assert!(answer(&mut bob, "KICK #dev nobody,carol,alice").await.matches("482 bob #dev"), "once");
-    assert!(answer(&mut carol, "KICK #dev bob").await.matches("442 carol #dev"));
+    assert!(alice.answer("KICK #dev").await.matches("461 alice KICK"));
+    assert!(alice.answer("KICK #one,#two,#dev bob,alice").await.matches("461 alice KICK"));
+    assert!(alice.answer("KICK #nowhere bob").await.matches("403 alice #nowhere"));
+    assert!(alice.answer("KICK #dev carol").await.matches("441 alice carol #dev"));
+    assert!(alice.answer("KICK #dev nobody").await.matches("401 alice nobody"));
+    assert!(bob.answer("KICK #dev alice").await.matches("482 bob #dev"));
+    assert!(bob.answer("KICK #dev nobody,carol,alice").await.matches("482 bob #dev"), "once");
+    assert!(carol.answer("KICK #dev bob").await.matches("442 carol #dev"));
     alice.ask("MODE #dev +s").await;
-    assert!(answer(&mut carol, "KICK #dev bob").await.matches("403 carol #dev"));
+    assert!(carol.answer("KICK #dev bob").await.matches("403 carol #dev"));
 }
 
 #[tokio::test]
@@ -76,5 +68,5 @@ async fn an_operator_may_take_out_another_and_themselves() {
     alice.expect_from("bob", "KICK #dev alice").await;
     bob.send("KICK #dev bob :enough").await;
     bob.expect_from("bob", "KICK #dev bob :enough").await;
-    assert!(answer(&mut bob, "PART #dev").await.is("442"));
+    assert!(bob.answer("PART #dev").await.is("442"));
 }

@@ -1,15 +1,7 @@
 //! NAMES, TOPIC and JOIN as their clauses have them: <https://modern.ircdocs.horse/#channel-operations>.
 
-use crate::harness::{Client, Line, Server};
+use crate::harness::{Line, Server};
 use crate::rooms::{dev, names};
-
-/// The one line that answers.
-async fn answer(client: &mut Client, line: &str) -> Line {
-    client.sync().await;
-    let mut answer = client.ask(line).await;
-    assert_eq!(answer.len(), 1, "{line}: {answer:?}");
-    answer.pop().expect("one")
-}
 
 #[tokio::test]
 async fn names_of_what_is_not_there_just_end() {
@@ -18,9 +10,9 @@ async fn names_of_what_is_not_there_just_end() {
     let mut carol = server.login("carol").await;
     alice.ask("MODE #dev +s").await;
     for name in ["#nowhere", "invalid", "#dev", "*"] {
-        assert!(answer(&mut carol, &format!("NAMES {name}")).await.matches(&format!("366 carol {name}")), "{name}");
+        assert!(carol.answer(&format!("NAMES {name}")).await.matches(&format!("366 carol {name}")), "{name}");
     }
-    assert!(answer(&mut carol, "NAMES").await.matches("366 carol *"));
+    assert!(carol.answer("NAMES").await.matches("366 carol *"));
 }
 
 #[tokio::test]
@@ -48,13 +40,13 @@ async fn topics_of_rooms_that_are_not_there_for_one() {
     let server = Server::start().await;
     let (mut alice, mut bob) = dev(&server).await;
     let mut carol = server.login("carol").await;
-    assert!(answer(&mut carol, "TOPIC #nowhere").await.matches("403 carol #nowhere"));
-    assert!(answer(&mut carol, "TOPIC #dev :x").await.matches("442 carol #dev"));
-    assert!(answer(&mut bob, "TOPIC #dev :x").await.matches("482 bob #dev"));
-    assert!(answer(&mut bob, "TOPIC #dev").await.matches("331 bob #dev"));
+    assert!(carol.answer("TOPIC #nowhere").await.matches("403 carol #nowhere"));
+    assert!(carol.answer("TOPIC #dev :x").await.matches("442 carol #dev"));
+    assert!(bob.answer("TOPIC #dev :x").await.matches("482 bob #dev"));
+    assert!(bob.answer("TOPIC #dev").await.matches("331 bob #dev"));
     alice.ask("MODE #dev +s").await;
     for line in ["TOPIC #dev", "TOPIC #dev :x"] {
-        assert!(answer(&mut carol, line).await.matches("403 carol #dev"), "{line}");
+        assert!(carol.answer(line).await.matches("403 carol #dev"), "{line}");
     }
 }
 
@@ -77,7 +69,7 @@ async fn join_zero_leaves_every_room() {
     let (_alice, mut bob) = dev(&server).await;
     bob.ask("JOIN 0").await;
     for room in ["#dev", "#lobby"] {
-        assert!(answer(&mut bob, &format!("PART {room}")).await.matches(&format!("442 bob {room}")));
+        assert!(bob.answer(&format!("PART {room}")).await.matches(&format!("442 bob {room}")));
     }
 }
 
@@ -88,9 +80,9 @@ async fn names_that_no_room_can_have() {
     let longest = format!("#{}", "a".repeat(63));
     assert!(alice.ask(&format!("JOIN {longest}")).await.iter().any(|line| line.matches(&format!("JOIN {longest}"))));
     let long = format!("#{}", "b".repeat(64));
-    assert!(answer(&mut alice, &format!("JOIN {long}")).await.matches(&format!("403 alice {long}")));
-    assert!(answer(&mut alice, "JOIN lobby").await.matches("403 alice lobby"));
-    assert!(answer(&mut alice, "JOIN #a\u{7}b").await.is("476"));
+    assert!(alice.answer(&format!("JOIN {long}")).await.matches(&format!("403 alice {long}")));
+    assert!(alice.answer("JOIN lobby").await.matches("403 alice lobby"));
+    assert!(alice.answer("JOIN #a\u{7}b").await.is("476"));
     assert_eq!(names(&mut alice, "#lobby").await, ["alice"]);
 }
 
@@ -99,7 +91,7 @@ async fn too_many_rooms() {
     let server = Server::configure().set("limits.rooms_per_account", 2).start().await;
     let mut alice = server.login("alice").await;
     alice.ask("JOIN #one").await;
-    assert!(answer(&mut alice, "JOIN #two").await.matches("405 alice #two"));
+    assert!(alice.answer("JOIN #two").await.matches("405 alice #two"));
     let limit = |line: &Line| line.is("005") && line.params.iter().any(|token| token == "CHANLIMIT=#:2");
     assert!(alice.greeting.iter().any(limit));
 }

@@ -2,13 +2,6 @@
 
 use crate::harness::{Client, ClientCertificate, Server, password_of, welcome};
 
-/// Asks the service; its answer in one text.
-async fn ask(client: &mut Client, question: &str) -> String {
-    let answer = client.ask(&format!("PRIVMSG chatd :{question}")).await;
-    let notices = answer.iter().filter(|line| line.matches(":chatd NOTICE"));
-    notices.map(|line| line.text().to_owned()).collect::<Vec<_>>().join("\n")
-}
-
 async fn log_in_certified(server: &Server, certificate: &ClientCertificate) -> Client {
     let mut client = server.connect_certified(certificate).await;
     client.send("CAP REQ :sasl").await;
@@ -26,11 +19,11 @@ async fn log_in_certified(server: &Server, certificate: &ClientCertificate) -> C
 async fn passwd_changes_the_password() {
     let server = Server::start().await;
     let mut alice = server.login("alice").await;
-    let answer = ask(&mut alice, &format!("passwd {} brand-new-word", password_of("alice"))).await;
+    let answer = alice.ask_service(&format!("passwd {} brand-new-word", password_of("alice"))).await.join("\n");
     assert!(answer.contains("is changed"), "{answer}");
     assert_eq!(server.try_sasl("alice", &password_of("alice")).await.0, "904");
     assert_eq!(server.try_sasl("alice", "brand-new-word").await.0, "903");
-    let answer = ask(&mut alice, "passwd brand-new-word \"one with blanks\"").await;
+    let answer = alice.ask_service("passwd brand-new-word \"one with blanks\"").await.join("\n");
     assert!(answer.contains("is changed"), "twice in one session: {answer}");
     assert_eq!(server.try_sasl("alice", "one with blanks").await.0, "903");
 }
@@ -44,7 +37,7 @@ async fn other_sessions_by_the_old_password_end_and_the_rest_stays() {
     let mut phone = server.login("alice").await;
     let mut certified = log_in_certified(&server, &own).await;
     let mut bob = server.login("bob").await;
-    let answer = ask(&mut desk, &format!("passwd {} brand-new-word", password_of("alice"))).await;
+    let answer = desk.ask_service(&format!("passwd {} brand-new-word", password_of("alice"))).await.join("\n");
     assert!(answer.contains("is changed"), "{answer}");
     let last = phone.expect_end().await.pop().expect("a last word");
     assert!(last.is("ERROR") && last.text().contains("password"), "{last:?}");
@@ -69,7 +62,7 @@ async fn the_old_password_has_to_be_right_and_the_new_one_good() {
         (format!("passwd {old} one two three"), "old and the new"),
         (format!("passwd {old} \"never ending"), "old and the new"),
     ] {
-        let answer = ask(&mut alice, &question).await;
+        let answer = alice.ask_service(&question).await.join("\n");
         assert!(answer.contains(complaint), "{question}: {answer}");
         assert!(!answer.contains(&old), "{answer}");
     }
@@ -81,9 +74,9 @@ async fn guesses_of_the_old_password_are_throttled() {
     let server = Server::configure().set("limits.logins_per_minute", 2).start().await;
     let mut alice = server.login("alice").await;
     for _ in 0..2 {
-        assert!(ask(&mut alice, "passwd wrong-word brand-new-word").await.contains("wrong account"));
+        assert!(alice.ask_service("passwd wrong-word brand-new-word").await.join("\n").contains("wrong account"));
     }
-    let answer = ask(&mut alice, &format!("passwd {} brand-new-word", password_of("alice"))).await;
+    let answer = alice.ask_service(&format!("passwd {} brand-new-word", password_of("alice"))).await.join("\n");
     assert!(answer.contains("too many"), "{answer}");
 }
 
@@ -95,7 +88,7 @@ async fn passwords_are_seen_by_nobody() {
     let own = ClientCertificate::make();
     server.chatd(&["user", "cert", "add", "alice", &own.fingerprint()]).ok();
     let mut device = log_in_certified(&server, &own).await;
-    ask(&mut desk, &format!("passwd {} brand-new-word", password_of("alice"))).await;
+    desk.ask_service(&format!("passwd {} brand-new-word", password_of("alice"))).await.join("\n");
     for somebody in [&mut device, &mut other] {
         assert!(!somebody.sync().await.iter().any(|line| line.raw.contains("brand-new-word")));
     }
@@ -113,23 +106,23 @@ async fn cert_adds_lists_and_removes() {
     let server = Server::start().await;
     let (one, two) = (ClientCertificate::make(), ClientCertificate::make());
     let mut alice = server.login("alice").await;
-    assert!(ask(&mut alice, "cert").await.contains("no certificates"));
-    assert!(ask(&mut alice, "cert add").await.contains("shown no client certificate"));
-    let answer = ask(&mut alice, &format!("cert add {} the laptop", one.fingerprint())).await;
+    assert!(alice.ask_service("cert").await.join("\n").contains("no certificates"));
+    assert!(alice.ask_service("cert add").await.join("\n").contains("shown no client certificate"));
+    let answer = alice.ask_service(&format!("cert add {} the laptop", one.fingerprint())).await.join("\n");
     assert!(answer.contains("EXTERNAL") && answer.contains(&one.fingerprint()), "{answer}");
 
     // A connection that shows one adds it by itself.
     let client = server.connect_certified(&two).await;
     let mut certified = crate::harness::login_over(client, "alice", &[]).await;
-    assert!(ask(&mut certified, "cert add my phone").await.contains(&two.fingerprint()));
-    let listed = ask(&mut certified, "CERT LIST").await;
+    assert!(certified.ask_service("cert add my phone").await.join("\n").contains(&two.fingerprint()));
+    let listed = certified.ask_service("CERT LIST").await.join("\n");
     let lines: Vec<&str> = listed.lines().collect();
     assert!(lines[0].starts_with(&format!("the laptop: {}", one.fingerprint())), "{listed}");
     assert!(lines[1].starts_with(&format!("my phone: {}", two.fingerprint())), "{listed}");
     assert!(lines[1].ends_with("that of this connection") && lines[2].starts_with("2 of 32"), "{listed}");
 
     let mut by_one = log_in_certified(&server, &one).await;
-    let removed = ask(&mut alice, &format!("cert remove {}", one.fingerprint().to_uppercase())).await;
+    let removed = alice.ask_service(&format!("cert remove {}", one.fingerprint().to_uppercase())).await.join("\n");
     assert!(removed.contains("no login any more"), "{removed}");
     assert!(by_one.expect_end().await.last().is_some_and(|line| line.text().contains("certificate")));
     log_in_certified(&server, &two).await;
@@ -141,11 +134,11 @@ async fn cert_touches_nobody_elses() {
     let own = ClientCertificate::make();
     server.chatd(&["user", "cert", "add", "bob", &own.fingerprint()]).ok();
     let mut alice = server.login("alice").await;
-    let answer = ask(&mut alice, &format!("cert add {}", own.fingerprint())).await;
+    let answer = alice.ask_service(&format!("cert add {}", own.fingerprint())).await.join("\n");
     assert!(answer.contains("another account") && !answer.contains("bob"), "{answer}");
-    let answer = ask(&mut alice, &format!("cert remove {}", own.fingerprint())).await;
+    let answer = alice.ask_service(&format!("cert remove {}", own.fingerprint())).await.join("\n");
     assert!(answer.contains("no such certificate"), "{answer}");
     for question in ["cert remove", "cert remove abcd", "cert sing", &format!("cert add {}", "0".repeat(63))] {
-        assert!(ask(&mut alice, question).await.contains("Write: cert"), "{question}");
+        assert!(alice.ask_service(question).await.join("\n").contains("Write: cert"), "{question}");
     }
 }

@@ -11,14 +11,6 @@ async fn changes(alice: &mut Client, changes: &str) -> Vec<String> {
     answer.iter().map(|line| line.params[1..].join(" ")).collect()
 }
 
-/// The one line that answers.
-async fn answer(client: &mut Client, line: &str) -> Line {
-    client.sync().await;
-    let mut answer = client.ask(line).await;
-    assert_eq!(answer.len(), 1, "{line}: {answer:?}");
-    answer.pop().expect("one")
-}
-
 #[tokio::test]
 async fn the_modes_of_a_room_and_when_it_was_made() {
     let server = Server::start().await;
@@ -43,7 +35,7 @@ async fn a_secret_room_has_no_modes_for_others() {
     let mut carol = server.login("carol").await;
     changes(&mut alice, "+s").await;
     for line in ["MODE #dev", "MODE #dev b", "MODE #dev +m", "MODE #nowhere", "MODE #nowhere +o alice"] {
-        assert!(answer(&mut carol, line).await.is("403"), "{line}");
+        assert!(carol.answer(line).await.is("403"), "{line}");
     }
 }
 
@@ -66,12 +58,12 @@ async fn who_may_not_change_modes_hears_it_once() {
     for line in
         ["MODE #dev +o bob", "MODE #dev +o nobody", "MODE #dev +oZ carol", "MODE #dev +k", "MODE #dev +mi-t+l 5"]
     {
-        assert!(answer(&mut bob, line).await.matches("482 bob #dev"), "{line}");
-        assert!(answer(&mut carol, line).await.matches("442 carol #dev"), "{line}");
+        assert!(bob.answer(line).await.matches("482 bob #dev"), "{line}");
+        assert!(carol.answer(line).await.matches("442 carol #dev"), "{line}");
     }
     changes(&mut alice, "+v bob").await;
     bob.sync().await;
-    assert!(answer(&mut bob, "MODE #dev +m").await.is("482"), "a voice rules nothing");
+    assert!(bob.answer("MODE #dev +m").await.is("482"), "a voice rules nothing");
 }
 
 #[tokio::test]
@@ -79,12 +71,12 @@ async fn what_is_wrong_is_said_and_the_rest_done() {
     let server = Server::start().await;
     let (mut alice, _bob) = dev(&server).await;
     let _carol = server.login("carol").await;
-    assert!(answer(&mut alice, "MODE #dev +Z").await.matches("472 alice Z"));
-    assert!(answer(&mut alice, "MODE #dev +o").await.matches("461 alice MODE"));
-    assert!(answer(&mut alice, "MODE #dev +k").await.matches("461 alice MODE"));
-    assert!(answer(&mut alice, "MODE #dev +l").await.matches("461 alice MODE"));
-    assert!(answer(&mut alice, "MODE #dev +o nobody").await.matches("401 alice nobody"));
-    assert!(answer(&mut alice, "MODE #dev +o carol").await.matches("441 alice carol #dev"));
+    assert!(alice.answer("MODE #dev +Z").await.matches("472 alice Z"));
+    assert!(alice.answer("MODE #dev +o").await.matches("461 alice MODE"));
+    assert!(alice.answer("MODE #dev +k").await.matches("461 alice MODE"));
+    assert!(alice.answer("MODE #dev +l").await.matches("461 alice MODE"));
+    assert!(alice.answer("MODE #dev +o nobody").await.matches("401 alice nobody"));
+    assert!(alice.answer("MODE #dev +o carol").await.matches("441 alice carol #dev"));
     let all = alice.ask("MODE #dev +Zomi carol").await;
     let told = |pattern: &str| all.iter().any(|line: &Line| line.matches(pattern));
     assert!(told("472 alice Z") && told("441 alice carol #dev") && told(":alice MODE #dev +mi"), "{all:?}");
@@ -97,7 +89,7 @@ async fn a_bad_key_is_refused_and_not_repeated() {
     let (mut alice, _bob) = dev(&server).await;
     let long = "long".repeat(100);
     for key in ["passphrase with spaces", &long, "", "a,b", ":x"] {
-        let line = answer(&mut alice, &format!("MODE #dev +k :{key}")).await;
+        let line = alice.answer(&format!("MODE #dev +k :{key}")).await;
         assert!(line.is("696"), "{line:?}");
         assert_eq!(line.params[..4], ["alice", "#dev", "k", "*"]);
     }
@@ -123,7 +115,7 @@ async fn a_limit_is_a_positive_number() {
     let server = Server::start().await;
     let (mut alice, _bob) = dev(&server).await;
     for limit in ["0", "-1", "abc", "", "99999999999"] {
-        let line = answer(&mut alice, &format!("MODE #dev +l :{limit}")).await;
+        let line = alice.answer(&format!("MODE #dev +l :{limit}")).await;
         assert!(line.matches("696 alice #dev l *"), "{limit}: {line:?}");
     }
     assert_eq!(changes(&mut alice, "+l 1").await, ["+l 1"]);
@@ -154,7 +146,7 @@ async fn an_operator_may_step_down() {
     let server = Server::start().await;
     let (mut alice, mut bob) = dev(&server).await;
     assert_eq!(changes(&mut alice, "+o-o bob alice").await, ["+o-o bob alice"]);
-    assert!(answer(&mut alice, "MODE #dev +o alice").await.is("482"));
+    assert!(alice.answer("MODE #dev +o alice").await.is("482"));
     bob.sync().await;
     assert_eq!(names(&mut bob, "#dev").await, ["@bob", "alice"]);
 }

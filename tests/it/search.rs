@@ -1,23 +1,10 @@
 //! SEARCH, clause by clause: <https://codeberg.org/emersion/soju/src/branch/master/doc/ext/search.md>.
 
-use std::time::Duration;
-
 use crate::chathistory::batch;
-use crate::harness::{Client, Line, Server};
+use crate::harness::{Client, Server};
 
 const SEARCH: &[&str] =
     &["message-tags", "server-time", "batch", "echo-message", "labeled-response", "account-tag", "soju.im/search"];
-
-async fn say(client: &mut Client, target: &str, texts: &[&str]) -> Vec<Line> {
-    let mut echoes = Vec::new();
-    for text in texts {
-        client.send(format!("PRIVMSG {target} :{text}")).await;
-        echoes.push(client.expect(format!("PRIVMSG {target} :{text}")).await);
-        // Times tell them apart.
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    echoes
-}
 
 async fn found(client: &mut Client, attributes: &str) -> Vec<String> {
     let answer = client.ask(&format!("SEARCH {attributes}")).await;
@@ -53,11 +40,11 @@ async fn every_attribute_must_hold() {
     let mut bob = server.login_with("bob", SEARCH).await;
     alice.send("JOIN #other").await;
     alice.expect("366 * #other").await;
-    let lines = say(&mut alice, "#lobby", &["good morning", "好朋友来了", "good night"]).await;
-    say(&mut alice, "#other", &["good luck"]).await;
-    say(&mut bob, "#lobby", &["good for you"]).await;
-    say(&mut bob, "alice", &["a good secret"]).await;
-    say(&mut alice, "bob", &["no good"]).await;
+    let lines = alice.say_each("#lobby", &["good morning", "好朋友来了", "good night"]).await;
+    alice.say_each("#other", &["good luck"]).await;
+    bob.say_each("#lobby", &["good for you"]).await;
+    bob.say_each("alice", &["a good secret"]).await;
+    alice.say_each("bob", &["no good"]).await;
     let (first, last) = (lines[0].tag("time").expect("a time"), lines[2].tag("time").expect("a time"));
     for (attributes, expected) in [
         (
@@ -110,9 +97,9 @@ async fn only_what_the_asker_may_read() {
         alice.send(format!("JOIN {room}")).await;
         alice.expect(format!("366 * {room}")).await;
         alice.send(format!("MODE {room} {mode}")).await;
-        say(&mut alice, room, &["the treasure"]).await;
+        alice.say_each(room, &["the treasure"]).await;
     }
-    say(&mut alice, "bob", &["the treasure"]).await;
+    alice.say_each("bob", &["the treasure"]).await;
     assert_eq!(found(&mut alice, "text=treasure").await.len(), 3);
     for attributes in
         ["text=treasure", "text=treasure;in=#open", "text=treasure;in=#secret", "text=treasure;in=#nowhere", "in=alice"]
@@ -130,7 +117,7 @@ async fn only_what_the_asker_may_read() {
 async fn an_answer_is_one_batch_with_the_label() {
     let server = Server::start().await;
     let mut alice = server.login_with("alice", SEARCH).await;
-    say(&mut alice, "#lobby", &["one", "two"]).await;
+    alice.say_each("#lobby", &["one", "two"]).await;
     for (attributes, lines) in [("in=#lobby", 2), ("text=one", 1), ("text=three", 0)] {
         let answer = alice.ask(&format!("@label=x SEARCH {attributes}")).await;
         assert_eq!(answer.len(), lines + 2, "{answer:#?}");
@@ -143,7 +130,7 @@ async fn an_answer_is_one_batch_with_the_label() {
 async fn limited_functionality_without_the_related_capabilities() {
     let server = Server::start().await;
     let mut alice = server.login_with("alice", SEARCH).await;
-    say(&mut alice, "#lobby", &["hello"]).await;
+    alice.say_each("#lobby", &["hello"]).await;
     let mut bob = server.login_with("bob", &["soju.im/search"]).await;
     let answer = bob.ask("SEARCH text=hello").await;
     assert!(answer.len() == 1 && answer[0].matches(":alice PRIVMSG #lobby :[20*] hello"), "{answer:?}");

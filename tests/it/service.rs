@@ -3,12 +3,6 @@
 use crate::harness::{Client, Line, MODERN, Server};
 
 /// Asks the service; the texts of its answer.
-async fn ask(client: &mut Client, question: &str) -> Vec<String> {
-    let answer = client.ask(&format!("PRIVMSG chatd :{question}")).await;
-    let notices = answer.into_iter().filter(|line| line.matches(":chatd NOTICE"));
-    notices.map(|line| line.text().to_owned()).collect()
-}
-
 /// Without the times in front.
 fn undated(lines: &[String]) -> Vec<&str> {
     lines.iter().filter_map(|line| line.strip_prefix('[')?.split_once("] ")).map(|(_, text)| text).collect()
@@ -18,10 +12,10 @@ fn undated(lines: &[String]) -> Vec<&str> {
 async fn help_names_every_command_and_explains_each() {
     let server = Server::start().await;
     let mut alice = server.login_plain("alice").await;
-    let all = ask(&mut alice, "help").await;
+    let all = alice.ask_service("help").await;
     for command in ["help", "history", "search", "devices", "whoami", "cert", "passwd"] {
         assert!(all.iter().any(|line| line.starts_with(command)), "{command}: {all:?}");
-        let one = ask(&mut alice, &format!("HELP {command}")).await;
+        let one = alice.ask_service(&format!("HELP {command}")).await;
         assert!(one[0].starts_with(command) && one.len() >= 2, "{one:?}");
     }
 }
@@ -31,7 +25,7 @@ async fn what_it_does_not_know_it_answers_with_help() {
     let server = Server::start().await;
     let mut alice = server.login_plain("alice").await;
     for question in ["identify hunter2", "?", "   "] {
-        let answer = ask(&mut alice, question).await;
+        let answer = alice.ask_service(question).await;
         assert!(answer.iter().any(|line| line.starts_with("history")), "{question}: {answer:?}");
         assert!(!answer.iter().any(|line| line.contains("hunter2")), "{answer:?}");
     }
@@ -124,22 +118,22 @@ async fn history_of_a_room_page_by_page() {
     bob.send("PRIVMSG #lobby :\x01ACTION waves\x01").await;
     bob.sync().await;
     let mut alice = server.login_plain("alice").await;
-    let newest = ask(&mut alice, "history #LOBBY 5").await;
+    let newest = alice.ask_service("history #LOBBY 5").await;
     let shown = undated(&newest);
     assert_eq!(shown, ["<bob> line 22", "<bob> line 23", "<bob> line 24", "<bob> line 25", "* bob waves"]);
     let more = newest.last().expect("how to go on");
     let (_, command) = more.split_once("before: ").expect("a command");
-    let older = ask(&mut alice, command).await;
+    let older = alice.ask_service(command).await;
     assert_eq!(undated(&older)[..2], ["<bob> line 17", "<bob> line 18"]);
-    assert_eq!(undated(&ask(&mut alice, "history #lobby").await).len(), 20);
-    let all = ask(&mut alice, "history #lobby 1000").await;
+    assert_eq!(undated(&alice.ask_service("history #lobby").await).len(), 20);
+    let all = alice.ask_service("history #lobby 1000").await;
     assert_eq!(undated(&all).len(), 26);
     assert!(all.last().is_some_and(|line| line.contains("that is the beginning")), "{all:?}");
     // By the time, which stands in front of each line.
     let time = &all[10][1..20];
-    let before = ask(&mut alice, &format!("history #lobby 50 before {time}")).await;
+    let before = alice.ask_service(&format!("history #lobby 50 before {time}")).await;
     assert!(undated(&before).len() <= 10, "{before:?}");
-    let none = ask(&mut alice, "history #lobby before 2001-01-01").await;
+    let none = alice.ask_service("history #lobby before 2001-01-01").await;
     assert_eq!(none, ["Nothing was said in #lobby before that."]);
 }
 
@@ -153,11 +147,11 @@ async fn history_of_direct_messages() {
     alice.send("PRIVMSG bob :only").await;
     alice.sync().await;
     for (asker, other) in [(&mut alice, "bob"), (&mut bob, "ALICE")] {
-        let answer = ask(asker, &format!("history {other}")).await;
+        let answer = asker.ask_service(&format!("history {other}")).await;
         assert_eq!(undated(&answer), ["<bob> between us", "<alice> only"]);
     }
     let mut carol = server.login("carol").await;
-    assert_eq!(ask(&mut carol, "history bob").await, ["Nothing was said in bob."]);
+    assert_eq!(carol.ask_service("history bob").await, ["Nothing was said in bob."]);
 }
 
 #[tokio::test]
@@ -170,12 +164,12 @@ async fn what_one_may_not_read_looks_as_if_it_were_not_there() {
     bob.sync().await;
     let id = server.history("#secret").pop().expect("a line").msgid;
     let mut alice = server.login("alice").await;
-    let there = ask(&mut alice, "history #secret").await;
-    let nowhere = ask(&mut alice, "history #nowhere").await;
+    let there = alice.ask_service("history #secret").await;
+    let nowhere = alice.ask_service("history #nowhere").await;
     assert_eq!(there[0].replace("secret", "nowhere"), nowhere[0]);
     // A line of another room is no line of this one.
-    let other = ask(&mut alice, &format!("history #lobby before {id}")).await;
-    let invented = ask(&mut alice, "history #lobby before zzzzzz").await;
+    let other = alice.ask_service(&format!("history #lobby before {id}")).await;
+    let invented = alice.ask_service("history #lobby before zzzzzz").await;
     assert_eq!(other, invented);
 }
 
@@ -190,17 +184,17 @@ async fn search_in_all_that_one_may_read() {
     bob.sync().await;
     let mut alice = server.login_plain("alice").await;
     alice.ask("PRIVMSG #lobby :no coffee for me").await;
-    let found = ask(&mut alice, "search coffee").await;
+    let found = alice.ask_service("search coffee").await;
     let expected =
         ["#lobby <bob> the coffee machine is broken", "bob <bob> coffee at four?", "#lobby <alice> no coffee for me"];
     assert_eq!(undated(&found), expected);
-    assert_eq!(undated(&ask(&mut alice, "SEARCH coffee in:#lobby from:bob").await), expected[..1]);
-    assert_eq!(undated(&ask(&mut alice, "search in:bob").await), expected[1..2]);
-    assert_eq!(undated(&ask(&mut alice, "search coffee after:2001-01-01 before:2999-01-01").await), expected);
+    assert_eq!(undated(&alice.ask_service("SEARCH coffee in:#lobby from:bob").await), expected[..1]);
+    assert_eq!(undated(&alice.ask_service("search in:bob").await), expected[1..2]);
+    assert_eq!(undated(&alice.ask_service("search coffee after:2001-01-01 before:2999-01-01").await), expected);
     for nothing in
         ["search tea", "search coffee in:#closed", "search coffee in:#nowhere", "search coffee before:2001-01-01"]
     {
-        let answer = ask(&mut alice, nothing).await;
+        let answer = alice.ask_service(nothing).await;
         assert_eq!(answer, ["Nothing was found in what you can read."], "{nothing}");
     }
     // Of many the newest, and how to go on.
@@ -208,7 +202,7 @@ async fn search_in_all_that_one_may_read() {
         bob.send(format!("PRIVMSG #lobby :tea {n}")).await;
     }
     bob.sync().await;
-    let many = ask(&mut alice, "search tea").await;
+    let many = alice.ask_service("search tea").await;
     assert_eq!(undated(&many).len(), 20);
     assert!(undated(&many)[19].ends_with("tea 29") && many[20].contains("before:"), "{many:?}");
 }
@@ -226,7 +220,7 @@ async fn a_wrong_question_is_answered_with_what_to_write() {
         "search",
         "search tea after:noon",
     ] {
-        let answer = ask(&mut alice, question).await;
+        let answer = alice.ask_service(question).await;
         assert!(answer.len() == 2 && answer[1].starts_with("Write: "), "{question}: {answer:?}");
     }
 }
@@ -237,7 +231,7 @@ async fn what_was_just_said_is_in_the_history() {
     let mut alice = server.login("alice").await;
     for n in 0..20 {
         alice.send(format!("PRIVMSG #lobby :now {n}")).await;
-        let answer = ask(&mut alice, "history #lobby 1").await;
+        let answer = alice.ask_service("history #lobby 1").await;
         assert_eq!(undated(&answer), [format!("<alice> now {n}")]);
     }
 }
@@ -246,33 +240,33 @@ async fn what_was_just_said_is_in_the_history() {
 async fn devices_are_listed_and_forgotten() {
     let server = Server::start().await;
     let mut alice = server.login("alice").await;
-    assert!(ask(&mut alice, "devices").await.iter().any(|line| line.contains("alice/phone")), "how to name one");
+    assert!(alice.ask_service("devices").await.iter().any(|line| line.contains("alice/phone")), "how to name one");
     let phone = named(&server, "phone").await;
-    let list = ask(&mut alice, "devices").await;
+    let list = alice.ask_service("devices").await;
     assert!(list.iter().any(|line| line.starts_with("phone: connected")), "{list:?}");
     assert!(list.iter().any(|line| line.contains("without a name") && line.contains("write from")), "{list:?}");
-    let refused = ask(&mut alice, "devices forget phone").await;
+    let refused = alice.ask_service("devices forget phone").await;
     assert!(refused[0].contains("is connected"), "{refused:?}");
     phone.quit("").await;
-    let gone = ask(&mut alice, "devices forget PHONE").await;
+    let gone = alice.ask_service("devices forget PHONE").await;
     assert_eq!(gone, ["phone is forgotten. When it comes back it is a new one."]);
-    assert!(!ask(&mut alice, "devices").await.iter().any(|line| line.starts_with("phone")));
-    let unknown = ask(&mut alice, "devices forget phone").await;
+    assert!(!alice.ask_service("devices").await.iter().any(|line| line.starts_with("phone")));
+    let unknown = alice.ask_service("devices forget phone").await;
     assert!(unknown[0].contains("no device phone"), "{unknown:?}");
-    assert!(ask(&mut alice, "devices forget a:b").await[0].contains("not the name"));
+    assert!(alice.ask_service("devices forget a:b").await[0].contains("not the name"));
     // What nobody is told: the devices of others.
     let mut bob = server.login("bob").await;
     named(&server, "tablet").await.quit("").await;
-    assert!(!ask(&mut bob, "devices").await.iter().any(|line| line.contains("tablet")));
+    assert!(!bob.ask_service("devices").await.iter().any(|line| line.contains("tablet")));
 }
 
 #[tokio::test]
 async fn whoami() {
     let server = Server::start().await;
     let mut phone = named(&server, "phone").await;
-    assert!(ask(&mut phone, "whoami").await[0].starts_with("You are alice, on device phone."));
+    assert!(phone.ask_service("whoami").await[0].starts_with("You are alice, on device phone."));
     let mut root = server.login("root").await;
-    assert!(ask(&mut root, "whoami").await[0].contains("an administrator"));
+    assert!(root.ask_service("whoami").await[0].contains("an administrator"));
 }
 
 /// alice on a device of this name.
@@ -298,5 +292,5 @@ async fn an_account_of_its_name_in_an_old_database_is_shut_out() {
     server.boot().await;
     assert!(server.log().text().contains("belongs to the server"));
     let mut alice = server.login_with("alice", MODERN).await;
-    assert!(!ask(&mut alice, "whoami").await.is_empty());
+    assert!(!alice.ask_service("whoami").await.is_empty());
 }

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::panic::Location;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
@@ -177,6 +178,48 @@ impl Client {
         async move {
             self.fence(at, None).await;
             self.fence(at, Some(line)).await
+        }
+    }
+
+    /// Waits until all is quiet, then asks; the answer is this one line.
+    #[track_caller]
+    pub fn answer(&mut self, line: &str) -> impl Future<Output = Line> {
+        let at = Location::caller();
+        async move {
+            self.fence(at, None).await;
+            let mut answer = self.fence(at, Some(line)).await;
+            assert_eq!(answer.len(), 1, "{at}: one line answers {line:?}: {answer:#?}");
+            answer.remove(0)
+        }
+    }
+
+    /// Asks the service account; gives back the texts of its answer.
+    #[track_caller]
+    pub fn ask_service(&mut self, question: &str) -> impl Future<Output = Vec<String>> {
+        let at = Location::caller();
+        async move {
+            let answer = self.fence(at, Some(&format!("PRIVMSG chatd :{question}"))).await;
+            let notices = answer.iter().filter(|line| line.matches(":chatd NOTICE"));
+            notices.map(|line| line.text().to_owned()).collect()
+        }
+    }
+
+    /// Says texts that can be told apart by their times, to the millisecond; gives back their echoes.
+    #[track_caller]
+    pub fn say_each(&mut self, target: &str, texts: &[&str]) -> impl Future<Output = Vec<Line>> {
+        let at = Location::caller();
+        async move {
+            let mut echoes = Vec::new();
+            for text in texts {
+                let line = format!("PRIVMSG {target} :{text}");
+                if let Err(err) = self.writer.try_send(&line).await {
+                    self.writer.transcript.fail(at, &format!("cannot send {line:?}: {err}"));
+                }
+                let echo = self.until(at, &line, |echo| echo.matches(&line)).await.pop();
+                echoes.push(echo.expect("the echo waited for"));
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            echoes
         }
     }
 

@@ -40,9 +40,9 @@ pub enum Command {
 
 pub fn run(setup: &Setup, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Add { name, certificate, label } => {
-            change(setup, &name, &certificate, |name, fingerprint| Order::AddCertificate { name, fingerprint, label })
-        }
+        Command::Add { name, certificate, label } => change(setup, &name, &certificate, |name, fingerprint| {
+            Order::AddCertificate { name, fingerprint, label, proven: true }
+        }),
         Command::Remove { name, certificate } => {
             change(setup, &name, &certificate, |name, fingerprint| Order::RemoveCertificate { name, fingerprint })
         }

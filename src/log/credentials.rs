@@ -106,6 +106,7 @@ impl World {
         name: &str,
         fingerprint: &str,
         label: &str,
+        proven: bool,
     ) -> Result<OrderResult, StoreError> {
         let row = match find_user(tx, name)? {
             Ok(row) => row,
@@ -116,14 +117,24 @@ impl World {
                 "this is not a fingerprint: write the 64 hexadecimal digits of its SHA-256",
             ));
         }
-        if let Some(owner) = tx.account_by_certificate(fingerprint)? {
-            // Whose it is otherwise is nobody's business: the service answers with these words too.
-            return Ok(match owner.id == row.id {
-                true => OrderResult::done(format!("{} has this certificate already", row.name)),
-                false => {
-                    OrderResult::failed("this certificate belongs to another account; one can be used for one only")
+        match tx.certificate(fingerprint)? {
+            Some(known) if known.account == row.id => {
+                if proven && !known.proven {
+                    tx.prove_certificate(fingerprint)?;
                 }
-            });
+                return Ok(OrderResult::done(format!("{} has this certificate already", row.name)));
+            }
+            // Who named it without holding its key must not keep it from who does.
+            Some(known) if proven && !known.proven => {
+                tx.remove_certificate(known.account, fingerprint)?;
+            }
+            // Whose it is otherwise is nobody's business: the service answers with these words too.
+            Some(_) => {
+                return Ok(OrderResult::failed(
+                    "this certificate belongs to another account; one can be used for one only",
+                ));
+            }
+            None => {}
         }
         if tx.certificates(row.id)?.len() >= CERTIFICATES_MAX {
             return Ok(OrderResult::failed(format!(
@@ -133,7 +144,7 @@ impl World {
         }
         let label: String = label.chars().filter(|c| !c.is_control()).take(LABEL_MAX).collect();
         let (fingerprint, label) = (fingerprint.into(), label.trim().into());
-        tx.add_certificate(&CertificateRow { fingerprint, account: row.id, label, created: batch.now() })?;
+        tx.add_certificate(&CertificateRow { fingerprint, account: row.id, label, created: batch.now(), proven })?;
         Ok(OrderResult::done(format!("{} can log in with this certificate (SASL EXTERNAL)", row.name)))
     }
 

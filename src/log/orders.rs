@@ -45,11 +45,12 @@ pub enum Order {
     RemoveRoom {
         name: String,
     },
-    /// The fingerprint is the SHA-256 in lower-case hex.
+    /// The fingerprint is the SHA-256 in lower-case hex. `proven`: whoever asks holds its key, or is an administrator.
     AddCertificate {
         name: String,
         fingerprint: String,
         label: String,
+        proven: bool,
     },
     RemoveCertificate {
         name: String,
@@ -119,8 +120,8 @@ impl World {
             Order::RemoveUser { name } => self.remove_user(tx, batch, name),
             Order::CreateRoom { name, topic } => self.create_room(tx, batch, name, topic.as_deref()),
             Order::RemoveRoom { name } => self.remove_room(tx, batch, name),
-            Order::AddCertificate { name, fingerprint, label } => {
-                self.add_certificate(tx, batch, name, fingerprint, label)
+            Order::AddCertificate { name, fingerprint, label, proven } => {
+                self.add_certificate(tx, batch, name, fingerprint, label, *proven)
             }
             Order::RemoveCertificate { name, fingerprint } => self.remove_certificate(tx, batch, name, fingerprint),
             Order::NewInvitation { hash, uses, expires } => {

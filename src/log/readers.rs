@@ -99,7 +99,10 @@ impl Readers {
     }
 
     /// The account, whatever its state, that the certificate with this fingerprint is for.
-    pub async fn account_by_certificate(&self, fingerprint: Arc<str>) -> Result<Option<AccountRow>, StoreError> {
+    pub async fn account_by_certificate(
+        &self,
+        fingerprint: Arc<str>,
+    ) -> Result<Option<(AccountRow, bool)>, StoreError> {
         self.read(move |reader| reader.account_by_certificate(&fingerprint)).await
     }
 

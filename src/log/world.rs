@@ -499,17 +499,20 @@ impl World {
     ) -> Result<Receipt, Fault> {
         let account = actor.who.id;
         let certified = match proof {
-            Proof::Certificate(fingerprint) => tx.account_by_certificate(fingerprint)?.map(|owner| owner.id),
+            Proof::Certificate(fingerprint) => tx.certificate(fingerprint)?,
             Proof::Password(_) => None,
         };
         let counts = |row: &AccountRow| match proof {
             Proof::Password(hash) => row.hash.as_str() == &**hash || self.rehashed.get(&account) == Some(hash),
-            Proof::Certificate(_) => certified == Some(account),
+            Proof::Certificate(_) => certified.as_ref().is_some_and(|row| row.account == account),
         };
         let row = tx.account(account)?.filter(|row| !row.disabled && !row.removed);
         let Some(row) = row.filter(counts) else {
             return Err(Refusal::NotStored("The account has just been changed; log in again".into()).into());
         };
+        if let Some(shown) = certified.filter(|row| !row.proven) {
+            tx.prove_certificate(&shown.fingerprint)?;
+        }
         devices::meet(tx, batch, account, device)?;
         let sessions = self.online.get(&account).copied().unwrap_or(0);
         batch.online_before.entry(account).or_insert(sessions);

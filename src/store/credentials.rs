@@ -18,6 +18,8 @@ pub struct CertificateRow {
     pub account: AccountId,
     pub label: Arc<str>,
     pub created: Millis,
+    /// Its holder has shown the key, or an administrator answers for it; otherwise somebody has named it, no more.
+    pub proven: bool,
 }
 
 /// A code, known by its hash alone.
@@ -51,18 +53,24 @@ impl Reads {
     /// Those of an account, the oldest first.
     pub fn certificates(&self, account: AccountId) -> Result<Vec<CertificateRow>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT fingerprint, account_id, label, created FROM certificates WHERE account_id = ?1 \
+            "SELECT fingerprint, account_id, label, created, proven FROM certificates WHERE account_id = ?1 \
              ORDER BY created, fingerprint",
         )?;
         let rows = statement.query_map([account.0], certificate)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The account, whatever its state, that this certificate is for.
-    pub fn account_by_certificate(&self, fingerprint: &str) -> Result<Option<AccountRow>> {
-        let mut statement = self.conn.prepare_cached("SELECT account_id FROM certificates WHERE fingerprint = ?1")?;
-        match statement.query_row([fingerprint], |row| row.get(0)).optional()? {
-            Some(id) => self.account(AccountId(id)),
+    pub fn certificate(&self, fingerprint: &str) -> Result<Option<CertificateRow>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT fingerprint, account_id, label, created, proven FROM certificates WHERE fingerprint = ?1",
+        )?;
+        Ok(statement.query_row([fingerprint], certificate).optional()?)
+    }
+
+    /// The account, whatever its state, that this certificate is for, and whether that is [proven](CertificateRow::proven).
+    pub fn account_by_certificate(&self, fingerprint: &str) -> Result<Option<(AccountRow, bool)>> {
+        match self.certificate(fingerprint)? {
+            Some(row) => Ok(self.account(row.account)?.map(|account| (account, row.proven))),
             None => Ok(None),
         }
     }
@@ -88,11 +96,19 @@ impl Tx<'_> {
         self.step(|conn| {
             let added = conn
                 .prepare_cached(
-                    "INSERT INTO certificates (fingerprint, account_id, label, created) VALUES (?1, ?2, ?3, ?4) \
-                     ON CONFLICT DO NOTHING",
+                    "INSERT INTO certificates (fingerprint, account_id, label, created, proven) \
+                     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
                 )?
-                .execute(params![row.fingerprint, row.account.0, row.label, row.created.0])?;
+                .execute(params![row.fingerprint, row.account.0, row.label, row.created.0, row.proven])?;
             if added == 0 { Err(StoreError::Taken) } else { Ok(()) }
+        })
+    }
+
+    /// Its holder has shown the key.
+    pub fn prove_certificate(&self, fingerprint: &str) -> Result<()> {
+        self.step(|conn| {
+            conn.prepare_cached("UPDATE certificates SET proven = 1 WHERE fingerprint = ?1")?.execute([fingerprint])?;
+            Ok(())
         })
     }
 
@@ -153,6 +169,7 @@ fn certificate(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
         account: AccountId(row.get(1)?),
         label: row.get(2)?,
         created: Millis(row.get(3)?),
+        proven: row.get(4)?,
     })
 }
 
@@ -189,6 +206,7 @@ mod tests {
             account,
             label: "laptop".into(),
             created: Millis(created),
+            proven: digit == "b",
         };
         tx.add_certificate(&row(anna, "b", 1)).unwrap();
         tx.add_certificate(&row(anna, "a", 2)).unwrap();
@@ -198,8 +216,14 @@ mod tests {
 
         let reader = Reader::open(dir.path()).unwrap();
         assert_eq!(reader.certificates(anna).unwrap(), [row(anna, "b", 1), row(anna, "a", 2)]);
-        assert_eq!(reader.account_by_certificate(&"a".repeat(64)).unwrap().unwrap().id, anna);
+        let of_a = || reader.account_by_certificate(&"a".repeat(64)).unwrap().map(|(owner, proven)| (owner.id, proven));
+        assert_eq!(of_a(), Some((anna, false)));
         assert!(reader.account_by_certificate(&"c".repeat(64)).unwrap().is_none());
+
+        let tx = writer.begin().unwrap();
+        tx.prove_certificate(&"a".repeat(64)).unwrap();
+        tx.commit().unwrap();
+        assert_eq!(of_a(), Some((anna, true)));
 
         let tx = writer.begin().unwrap();
         assert!(tx.remove_certificate(anna, &"a".repeat(64)).unwrap());

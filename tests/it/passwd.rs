@@ -1,6 +1,6 @@
 //! People look after their own way in, by the service account: another password, and their certificates.
 
-use crate::harness::{Client, ClientCertificate, Server, password_of, welcome};
+use crate::harness::{Client, ClientCertificate, Line, Server, password_of, welcome};
 
 async fn log_in_certified(server: &Server, certificate: &ClientCertificate) -> Client {
     let mut client = server.connect_certified(certificate).await;
@@ -141,4 +141,44 @@ async fn cert_touches_nobody_elses() {
     for question in ["cert remove", "cert remove abcd", "cert sing", &format!("cert add {}", "0".repeat(63))] {
         assert!(alice.ask_service(question).await.join("\n").contains("Write: cert"), "{question}");
     }
+}
+
+/// The answer to EXTERNAL of a client that wants to be called `nick`; `alice` or so in 900 if it worked.
+async fn external(server: &Server, certificate: &ClientCertificate, nick: &str) -> Line {
+    let mut client = server.connect_certified(certificate).await;
+    client.send("CAP REQ :sasl").await;
+    client.send(format!("NICK {nick}")).await;
+    client.send("AUTHENTICATE EXTERNAL").await;
+    client.expect("AUTHENTICATE +").await;
+    client.send("AUTHENTICATE +").await;
+    client.expect_numeric("900|904").await
+}
+
+#[tokio::test]
+async fn who_names_anothers_certificate_gains_nothing_by_it() {
+    let server = Server::start().await;
+    let bobs = ClientCertificate::make();
+    let mut mallory = server.login("carol").await;
+    mallory.ask_service(&format!("cert add {}", bobs.fingerprint())).await;
+    assert!(external(&server, &bobs, "bob").await.is("904"), "bob would be somebody else without noticing");
+
+    // Its holder takes it, and then it is his.
+    let client = server.connect_certified(&bobs).await;
+    let mut bob = crate::harness::login_over(client, "bob", &[]).await;
+    assert!(bob.ask_service("cert add").await.join("\n").contains("You can log in"));
+    assert_eq!(external(&server, &bobs, "anything").await.param(2), "bob");
+    let answer = mallory.ask_service(&format!("cert add {}", bobs.fingerprint())).await.join("\n");
+    assert!(answer.contains("another account"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_named_certificate_counts_for_good_once_its_holder_came_by_the_name() {
+    let server = Server::start().await;
+    let own = ClientCertificate::make();
+    let mut alice = server.login("alice").await;
+    let answer = alice.ask_service(&format!("cert add {}", own.fingerprint())).await.join("\n");
+    assert!(answer.contains("NICK alice"), "{answer}");
+    assert!(external(&server, &own, "somebody").await.is("904"));
+    log_in_certified(&server, &own).await;
+    assert_eq!(external(&server, &own, "somebody").await.param(2), "alice");
 }

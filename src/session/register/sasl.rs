@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::auth::{Secret, Verdict};
-use crate::log::{Proof, StoreError};
+use crate::log::{Account, Proof, StoreError};
 use crate::net::limits::Attempt;
 use crate::proto::caps::Cap;
 use crate::proto::device::DeviceName;
@@ -136,14 +136,19 @@ impl Registration<'_> {
     }
 
     /// Finds the account that this certificate is for. `authorize_as`: whom the client wants to act as, or nothing.
+    ///
+    /// A certificate that somebody has only named, without its key, counts for a client that means that account: else its
+    /// holder, a stranger here, would talk in somebody else's name without noticing.
     async fn check_certificate(&mut self, fingerprint: Arc<str>, authorize_as: &str) -> Result<Login, String> {
         let throttle_key = format!("certificate {fingerprint}");
         let look = attempt(self.ctx, self.peer.address, &throttle_key)?;
         self.ctx.throttle.succeeded(look);
         let found = self.ctx.log.readers().account_by_certificate(fingerprint.clone()).await.map_err(unreadable)?;
-        let row = found.filter(|row| !row.disabled && !row.removed);
-        match row.filter(|row| may_act_as(&row.name, authorize_as)) {
-            Some(row) => Ok(Login { row, proof: Proof::Certificate(fingerprint), rehashed: None }),
+        let nick = self.nick.as_deref().unwrap_or_default();
+        let meant = |row: &Account, by: &str| !by.is_empty() && may_act_as(&row.name, by);
+        let row = found.filter(|(row, _)| !row.disabled && !row.removed && may_act_as(&row.name, authorize_as));
+        match row.filter(|(row, proven)| *proven || meant(row, authorize_as) || meant(row, nick)) {
+            Some((row, _)) => Ok(Login { row, proof: Proof::Certificate(fingerprint), rehashed: None }),
             None => {
                 // Not given back: it counts as failed.
                 let _attempt = attempt(self.ctx, self.peer.address, &throttle_key)?;

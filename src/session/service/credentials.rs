@@ -78,7 +78,8 @@ impl Session {
     /// The certificate of this connection, or one by its fingerprint; behind it what to call it.
     async fn add_certificate(&mut self, rest: &str) {
         let (first, label) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-        let (fingerprint, label) = match (Fingerprint::parse(first), self.shown_certificate()) {
+        let shown = self.shown_certificate();
+        let (fingerprint, label) = match (Fingerprint::parse(first), shown.clone()) {
             (Some(fingerprint), _) => (fingerprint.hex(), label.trim()),
             // Digits, but not so many: a slip, and no name.
             (None, _) if first.len() >= 32 => {
@@ -93,10 +94,16 @@ impl Session {
             }
         };
         let name = self.person.nick.to_string();
-        let order = Order::AddCertificate { name, fingerprint: fingerprint.clone(), label: label.to_owned() };
+        let proven = shown.is_some_and(|shown| *shown == *fingerprint);
+        let order = Order::AddCertificate { name, fingerprint: fingerprint.clone(), label: label.to_owned(), proven };
         if self.change_certificates(order).await {
-            tracing::info!(session = self.id, account = %self.person.nick, %fingerprint, "certificate added by its owner");
+            let nick = self.person.nick.clone();
+            tracing::info!(session = self.id, account = %nick, %fingerprint, proven, "certificate added by its owner");
             self.service_says(&format!("You can log in with the certificate {fingerprint} (SASL EXTERNAL)."));
+            if !proven {
+                // Anybody can name a fingerprint; see `check_certificate` in `register/sasl.rs`.
+                self.service_says(&format!("The first time, log in with it under your own name: NICK {nick}."));
+            }
         }
     }
 

@@ -32,6 +32,7 @@ pub struct Config {
     pub messages: Messages,
     pub limits: Limits,
     pub auth: Auth,
+    pub web: Web,
     pub metrics: Metrics,
     pub log: Log,
 }
@@ -130,6 +131,16 @@ pub struct Auth {
     /// At least 1: "automatic" has been resolved.
     pub concurrent_hashes: usize,
     pub registration: Registration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Web {
+    /// Whether HTTP is spoken beside IRC, on the same addresses.
+    pub enabled: bool,
+    /// Pages elsewhere that may open a WebSocket here.
+    pub origins: Vec<String>,
+    /// Zero: browsers are not told to use https alone.
+    pub hsts: Duration,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -246,6 +257,12 @@ impl Default for Auth {
             concurrent_hashes: half_the_cores(),
             registration: Registration::Closed,
         }
+    }
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Web { enabled: true, origins: Vec::new(), hsts: Duration::ZERO }
     }
 }
 

@@ -18,4 +18,5 @@ pub mod room;
 pub mod server;
 pub mod session;
 pub mod store;
+pub mod web;
 pub mod when;

@@ -4,6 +4,8 @@
 //! The phases of an end, in order: no more connections; every session is told why, gets its outstanding answers and
 //! its farewell; the sessions' last words reach the log; the log commits what it has and closes the database.
 
+mod connection;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,14 +26,14 @@ use crate::event::Millis;
 use crate::log::{self, Intent, Log, Order, OrderResult};
 use crate::logging::Logging;
 use crate::metrics::{self, Sources};
-use crate::net::conn::Conn;
 use crate::net::limits::{ConnectionLimiter, LoginThrottle, PlaceThrottle};
 use crate::net::listener;
-use crate::net::tls::{self, ServerTls, TlsError, Watch};
+use crate::net::tls::{ServerTls, TlsError, Watch};
 use crate::proto::names::RoomName;
 use crate::proto::tags::TagFilter;
-use crate::session::{self, Context, Info, Newcomers, Peer, Settings};
+use crate::session::{Context, Info, Newcomers, Settings};
 use crate::store::{Lock, StoreError};
+use crate::web::Site;
 
 /// How often the table of orders is looked at.
 const ORDERS_EVERY: Duration = Duration::from_millis(200);
@@ -63,7 +65,10 @@ pub async fn run(
     let _lock = lock(&data_dir).await?;
     // Before the files are read for the first time: what changes in between is found.
     let watch = Watch::new(&config.tls.cert, &config.tls.key);
-    let tls = Arc::new(ServerTls::load(&config.tls.cert, &config.tls.key)?);
+    let mut tls = ServerTls::load(&config.tls.cert, &config.tls.key)?;
+    if !config.web.enabled {
+        tls = tls.without_http();
+    }
     let hasher = hasher(&config).await?;
     let (log, running) = Log::start(&data_dir, clock::now, log_settings(&config))?;
     let limiter = ConnectionLimiter::new(per_address(&config), config.server.max_connections);
@@ -79,7 +84,8 @@ pub async fn run(
     );
     let server = Arc::new(Server {
         ctx: ctx.clone(),
-        tls,
+        tls: Arc::new(tls),
+        site: connection::site(&config),
         limiter,
         watch: Mutex::new(watch),
         refused: Counter::default(),
@@ -153,6 +159,8 @@ pub async fn run(
 struct Server {
     ctx: Arc<Context>,
     tls: Arc<ServerTls>,
+    /// `None`: HTTP is not spoken.
+    site: Option<Arc<Site>>,
     limiter: ConnectionLimiter,
     /// Names the files of the configuration in force, whichever pair is in use.
     watch: Mutex<Watch>,
@@ -220,11 +228,7 @@ fn admit(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>, handshake: D
             () = shared.ctx.stopping.cancelled() => return,
         };
         match accepted {
-            Ok(stream) => {
-                let certificate = tls::peer_certificate(&stream).map(|fingerprint| fingerprint.hex().into());
-                let peer = Peer { address: peer.ip(), certificate };
-                session::serve(Conn::new(stream), shared.ctx.clone(), peer).await;
-            }
+            Ok(stream) => connection::serve(stream, &shared.ctx, shared.site.as_ref(), peer.ip()).await,
             Err(error) => tracing::debug!(%peer, %error, "no TLS connection"),
         }
     });
@@ -340,6 +344,7 @@ async fn reload(server: &Server, old: &Config, file: Option<&Path>, logging: &Lo
         ("history.tail_memory", old.history.tail_memory != new.history.tail_memory),
         ("limits.rooms_per_account", old.limits.rooms_per_account != new.limits.rooms_per_account),
         ("auth.concurrent_hashes", old.auth.concurrent_hashes != new.auth.concurrent_hashes),
+        ("web", old.web != new.web),
         ("metrics", old.metrics != new.metrics),
         ("log.format", old.log.format != new.log.format),
     ];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::source::Source;
 use super::value::{Bytes, Listen, Retention};
-use super::{Auth, Config, History, Limits, Log, Messages, Metrics, Rooms, Server, Tls};
+use super::{Auth, Config, History, Limits, Log, Messages, Metrics, Rooms, Server, Tls, Web};
 
 /// Half a screen of text is a message of the day; this is a generous bound on what every login is sent.
 const MOTD_MAX_BYTES: usize = 32 * 1024;
@@ -23,6 +23,7 @@ pub(super) fn read(source: &mut Source) -> Config {
         messages: messages(source, defaults.messages),
         limits: limits(source, defaults.limits),
         auth: auth(source, defaults.auth),
+        web: web(source, defaults.web),
         metrics: metrics(source, defaults.metrics),
         log: log(source, defaults.log),
     }
@@ -166,6 +167,17 @@ fn auth(source: &mut Source, defaults: Auth) -> Auth {
     }
 }
 
+fn web(source: &mut Source, defaults: Web) -> Web {
+    const T: &str = "web";
+    Web {
+        enabled: source.get(T, "enabled", defaults.enabled, |_| Ok(())),
+        origins: source.get(T, "origins", defaults.origins, |origins| origins.iter().try_for_each(|one| origin(one))),
+        hsts: source.get(T, "hsts", defaults.hsts, |span| {
+            (*span <= 2 * LONGEST).then_some(()).ok_or_else(|| "is too long; write at most \"730days\"".into())
+        }),
+    }
+}
+
 fn metrics(source: &mut Source, defaults: Metrics) -> Metrics {
     let Listen(listen) = source.get("metrics", "listen", Listen(defaults.listen), |listen| match listen.0 {
         Some(address) if !address.ip().is_loopback() => Err(format!(
@@ -223,6 +235,21 @@ fn room(name: &str) -> Result<(), String> {
     let fit = named && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == ',');
     fit.then_some(())
         .ok_or_else(|| format!("{name:?} is not a room; write \"#\" and a name without blanks, such as \"#lobby\""))
+}
+
+/// As a browser says where a page comes from.
+fn origin(origin: &str) -> Result<(), String> {
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    let fit = host.is_some_and(|host| {
+        let is_fit = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+        (1..=255).contains(&host.len()) && host.chars().all(is_fit)
+    });
+    fit.then_some(()).ok_or_else(|| {
+        format!(
+            "{origin:?} is not where a page comes from; write the beginning of its address without a path, such as \
+             \"https://chat.example.org\""
+        )
+    })
 }
 
 fn motd_fit(text: &str) -> Result<(), String> {

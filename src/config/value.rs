@@ -48,6 +48,17 @@ impl Setting for PathBuf {
     }
 }
 
+impl Setting for bool {
+    fn read(raw: Raw) -> Result<Self, String> {
+        match raw {
+            Raw::File(DeValue::Boolean(value)) => Ok(*value),
+            Raw::Env("true") => Ok(true),
+            Raw::Env("false") => Ok(false),
+            _ => Err("is neither; write true or false, without quotes".into()),
+        }
+    }
+}
+
 impl Setting for u64 {
     fn read(raw: Raw) -> Result<Self, String> {
         let wrong = |found: &str| format!("{found} is not fit; write a whole number without quotes");

@@ -58,6 +58,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         Conn { input, ..Conn::new(io) }
     }
 
+    /// The stream and what was read of it. What waited to be written is lost.
+    pub fn into_parts(self) -> (S, BytesMut) {
+        (self.io, self.input)
+    }
+
     pub fn io(&self) -> &S {
         &self.io
     }

@@ -27,7 +27,8 @@ pub use fingerprint::{Fingerprint, fingerprint};
 pub use watch::Watch;
 
 /// The protocols we speak, as clients may ask for by ALPN.
-pub const ALPN: &[&[u8]] = &[b"irc"];
+pub const IRC: &[u8] = b"irc";
+pub const HTTP: &[u8] = b"http/1.1";
 
 /// Encrypted bytes that rustls may hold for one connection; beyond it, writing waits.
 const BUFFER_LIMIT: usize = 32 * 1024;
@@ -67,7 +68,9 @@ pub enum AcceptError {
 /// Makes connections TLS connections, with the pair of files it was loaded from.
 pub struct ServerTls {
     current: Arc<Current>,
-    config: Arc<ServerConfig>,
+    irc: Arc<ServerConfig>,
+    /// For browsers: they are not asked for a certificate, since they would ask the person before the screen.
+    http: Option<Arc<ServerConfig>>,
     /// For clients that offer only protocols we do not know: rustls would refuse them, though they may well be IRC
     /// clients with a habit.
     without_alpn: Arc<ServerConfig>,
@@ -85,8 +88,20 @@ impl ServerTls {
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         let without_alpn = Arc::new(config.clone());
-        config.alpn_protocols = ALPN.iter().map(|protocol| protocol.to_vec()).collect();
-        Ok(ServerTls { current, config: Arc::new(config), without_alpn })
+        let mut http = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_no_client_auth()
+            .with_cert_resolver(current.clone());
+        http.ticketer = aws_lc_rs::Ticketer::new()?;
+        http.session_storage = Arc::new(NoServerSessionStorage {});
+        http.alpn_protocols = vec![HTTP.to_vec()];
+        config.alpn_protocols = vec![IRC.to_vec()];
+        Ok(ServerTls { current, irc: Arc::new(config), http: Some(Arc::new(http)), without_alpn })
+    }
+
+    /// The same, but HTTP is not offered.
+    pub fn without_http(self) -> ServerTls {
+        ServerTls { http: None, ..self }
     }
 
     /// Reads the same two files again. On an error the old pair stays in use. `Ok(true)`: the certificate changed.
@@ -114,10 +129,11 @@ impl ServerTls {
     {
         let handshake = async {
             let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-            let config = if start.client_hello().alpn().is_some_and(|mut offered| !offered.any(|o| ALPN.contains(&o))) {
-                &self.without_alpn
-            } else {
-                &self.config
+            let offers = |protocol: &[u8]| start.client_hello().alpn().map(|mut all| all.any(|one| one == protocol));
+            let config = match (offers(IRC), offers(HTTP), &self.http) {
+                (None | Some(true), _, _) => &self.irc,
+                (_, Some(true), Some(http)) => http,
+                _ => &self.without_alpn,
             };
             start.into_stream_with(config.clone(), |connection| connection.set_buffer_limit(Some(BUFFER_LIMIT))).await
         };
@@ -131,6 +147,11 @@ impl ServerTls {
 /// The certificate that the peer of this connection has shown, and holds the key of.
 pub fn peer_certificate<S>(stream: &TlsStream<S>) -> Option<Fingerprint> {
     stream.get_ref().1.peer_certificates()?.first().map(|first| fingerprint(first))
+}
+
+/// What the peer has asked for by ALPN, if it is one of ours.
+pub fn protocol<S>(stream: &TlsStream<S>) -> Option<&[u8]> {
+    stream.get_ref().1.alpn_protocol()
 }
 
 /// The one provider of cryptography. Always named: with two of them in the program rustls would not choose, and panic.

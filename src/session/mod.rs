@@ -194,6 +194,8 @@ impl Context {
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub address: IpAddr,
+    /// Since when it is there; its time to log in runs from then.
+    pub since: Instant,
     /// The fingerprint (SHA-256, lower-case hex) of the client certificate whose key it holds.
     pub certificate: Option<Arc<str>>,
 }

@@ -113,7 +113,7 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
         out: Vec::new(),
         counted: Some(Counted::new(ctx)),
     };
-    let mut deadline = Instant::now() + ctx.settings.load().registration_timeout;
+    let mut deadline = peer.since + ctx.settings.load().registration_timeout;
     let mut count = 0;
     loop {
         while let Some(frame) = lines.next(&mut conn.input) {

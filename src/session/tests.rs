@@ -110,7 +110,7 @@ impl Bench {
         tokio::spawn(serve(
             Conn::new(server),
             self.ctx.clone(),
-            Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), certificate: None },
+            Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), since: std::time::Instant::now(), certificate: None },
         ));
         let mut client = Client { io, input: Vec::new(), syncs: 0 };
         if !caps.is_empty() {

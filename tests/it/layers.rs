@@ -24,6 +24,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("config", &["event", "clock", "proto", "logging"]),
     ("logging", &[]),
     ("admin", &["event", "clock", "proto", "store", "log", "auth"]),
+    ("web", &["net"]),
     ("metrics", &["log", "net", "session"]),
 ];
 

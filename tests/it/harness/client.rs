@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
@@ -17,6 +17,10 @@ use super::DEADLINE;
 use super::line::{Line, said};
 
 pub type Tls = TlsStream<TcpStream>;
+
+/// What a client speaks over: TLS, or a WebSocket that is made to look like it.
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// The capabilities a client of today asks for.
 pub const MODERN: &[&str] = &[
@@ -45,7 +49,7 @@ pub struct Client {
 
 /// The receiving half; see [`Client::split`].
 pub struct Reader {
-    stream: ReadHalf<Tls>,
+    stream: ReadHalf<Box<dyn Wire>>,
     buffer: Vec<u8>,
     scanned: usize,
     transcript: Transcript,
@@ -53,7 +57,7 @@ pub struct Reader {
 
 /// The sending half; see [`Client::split`].
 pub struct Writer {
-    stream: WriteHalf<Tls>,
+    stream: WriteHalf<Box<dyn Wire>>,
     transcript: Transcript,
 }
 
@@ -65,9 +69,9 @@ pub struct Transcript {
 }
 
 impl Client {
-    pub fn new(name: &str, stream: Tls) -> Client {
+    pub fn new(name: &str, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Client {
         let transcript = Transcript { name: name.into(), lines: Arc::default() };
-        let (read, write) = tokio::io::split(stream);
+        let (read, write) = tokio::io::split(Box::new(stream) as Box<dyn Wire>);
         Client {
             reader: Reader { stream: read, buffer: Vec::new(), scanned: 0, transcript: transcript.clone() },
             writer: Writer { stream: write, transcript },

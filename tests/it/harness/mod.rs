@@ -9,12 +9,14 @@ mod client;
 mod line;
 mod server;
 mod tls;
+mod web;
 
 pub use cli::{Finished, run, signal, wait};
 pub use client::{Client, MODERN, Reader, Tls, Writer};
 pub use line::{Line, glob, said};
 pub use server::{Entry, PEOPLE, Server, Setup, login_over, password_of, sasl_payload, sasl_plain, welcome};
 pub use tls::{ClientCertificate, TlsOptions, connector, fingerprint, read_certificate};
+pub use web::{Socket, closed_with, http};
 
 use std::time::Duration;
 

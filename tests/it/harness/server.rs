@@ -82,6 +82,12 @@ impl TomlValue for i64 {
     }
 }
 
+impl TomlValue for bool {
+    fn toml(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl<const N: usize> TomlValue for [&str; N] {
     fn toml(&self) -> String {
         format!("{:?}", self.as_slice())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::event::{Body, Event, Kind, Millis, Note, NoteBody, Speech, Who, pieces};
 use crate::proto::caps::{Cap, CapSet};
-use crate::proto::line::{BODY_MAX, Line};
+use crate::proto::line::{BODY_MAX, Line, cut};
 
 /// Whether a line is news or history. History is told in a batch where the client knows batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -331,6 +331,7 @@ fn optional(line: Line, text: &str) -> Line {
 
 fn finish(line: Line) -> Vec<u8> {
     let mut bytes = line.into_string().into_bytes();
+    bytes.truncate(cut(&bytes).len());
     bytes.extend_from_slice(b"\r\n");
     bytes
 }

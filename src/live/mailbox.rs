@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use crate::event::{AccountId, EventId, Note, RoomId};
@@ -57,7 +58,7 @@ pub struct Mailbox {
 #[derive(Default)]
 pub struct Mail {
     /// Rooms that have grown; each at most once (see [`Bell`]).
-    pub grown: Vec<RoomId>,
+    pub grown: SmallVec<[RoomId; 2]>,
     /// Bounded by what the session has outstanding.
     pub acks: Vec<Ack>,
     pub notes: VecDeque<Arc<Note>>,
@@ -208,13 +209,13 @@ mod tests {
             one.mark();
             two.mark();
         }
-        assert_eq!(mailbox.take().grown, [RoomId(1), RoomId(2)]);
+        assert_eq!(mailbox.take().grown[..], [RoomId(1), RoomId(2)]);
         one.mark();
         assert!(mailbox.take().grown.is_empty(), "not heard yet: the session has still to look");
         one.heard();
         two.mark();
         one.mark();
-        assert_eq!(mailbox.take().grown, [RoomId(1)]);
+        assert_eq!(mailbox.take().grown[..], [RoomId(1)]);
     }
 
     #[tokio::test]

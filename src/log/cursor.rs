@@ -9,7 +9,7 @@ use crate::live::{Bell, Mailbox};
 use crate::store::StoreError;
 
 use super::readers::Readers;
-use super::tail::{Entry, Page, Room, Snapshot};
+use super::tail::{Entry, Place, Room, Snapshot};
 
 /// Entries looked at ahead, at most.
 const WINDOW: usize = 64;
@@ -62,13 +62,10 @@ impl Cursor {
         }
         if self.ahead.is_empty() {
             self.redactions = redactions;
-            match self.room.read(self.next, WINDOW) {
-                Page::End => return Ok(None),
-                Page::Entries(entries) => {
-                    self.ahead.extend((self.next..).zip(entries));
-                    self.next += self.ahead.len() as Seq;
-                }
-                Page::Below(_) => return Err(NotInMemory),
+            match self.room.read_into(self.next, WINDOW, &mut self.ahead) {
+                Place::End => return Ok(None),
+                Place::Tail => self.next += self.ahead.len() as Seq,
+                Place::Below(_) => return Err(NotInMemory),
             }
         }
         Ok(self.ahead.front().map(|(_, entry)| entry))
@@ -76,7 +73,7 @@ impl Cursor {
 
     /// Fetches from the store what [`Cursor::peek`] could not see.
     pub async fn fetch(&mut self, readers: &Readers) -> Result<(), StoreError> {
-        let Page::Below(first) = self.room.read(self.next, 1) else { return Ok(()) };
+        let Place::Below(first) = self.room.look(self.next) else { return Ok(()) };
         self.redactions = self.room.redactions();
         let limit = WINDOW.min((first - self.next) as usize);
         let rows = readers.range(self.room.id, self.next, limit).await?;

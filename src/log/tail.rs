@@ -11,10 +11,10 @@ use crate::room::RoomState;
 use crate::store::{Gap, Missed};
 
 /// Entries a tail keeps at most, and at least while memory is short.
-const ENTRIES_MAX: usize = 1024;
+const ENTRIES_MAX: usize = 4096;
 const ENTRIES_MIN: usize = 64;
 /// Bytes (estimated) a tail keeps at most.
-const BYTES_MAX: usize = 1024 * 1024;
+const BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How many ways there are to encode one entry: one for each set of capabilities that matters to it.
 pub const ENCODINGS: usize = 16;
@@ -72,6 +72,16 @@ pub struct Snapshot {
     pub head: Seq,
 }
 
+/// Where a place of the log is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing yet: it is beyond the head.
+    End,
+    Tail,
+    /// It is below the tail: the store has it, up to (not including) this place.
+    Below(Seq),
+}
+
 /// What [`Room::read`] finds at a place.
 pub enum Page {
     /// Nothing yet: the place is beyond the head.
@@ -98,6 +108,21 @@ struct Tail {
     entries: VecDeque<Arc<Entry>>,
     weight: usize,
     removed: bool,
+}
+
+impl Tail {
+    /// The place of the oldest entry that is kept; one beyond the head if there is none.
+    fn first(&self) -> Seq {
+        self.head + 1 - self.entries.len() as Seq
+    }
+
+    fn look(&self, from: Seq) -> Place {
+        match from {
+            from if from > self.head => Place::End,
+            from if from < self.first() => Place::Below(self.first()),
+            _ => Place::Tail,
+        }
+    }
 }
 
 impl Room {
@@ -134,24 +159,36 @@ impl Room {
         self.read_tail().removed
     }
 
+    /// Where the entry of this place is to be found.
+    pub fn look(&self, from: Seq) -> Place {
+        self.read_tail().look(from)
+    }
+
     /// At most `limit` entries from place `from` on.
     pub fn read(&self, from: Seq, limit: usize) -> Page {
+        let mut entries = VecDeque::new();
+        match self.read_into(from, limit, &mut entries) {
+            Place::End => Page::End,
+            Place::Below(first) => Page::Below(first),
+            Place::Tail => Page::Entries(entries.into_iter().map(|(_, entry)| entry).collect()),
+        }
+    }
+
+    /// The same, put with their places into a buffer that is there already.
+    pub fn read_into(&self, from: Seq, limit: usize, entries: &mut VecDeque<(Seq, Arc<Entry>)>) -> Place {
         let tail = self.read_tail();
-        if from > tail.head {
-            return Page::End;
+        let place = tail.look(from);
+        if place == Place::Tail {
+            let skip = (from - tail.first()) as usize;
+            entries.extend((from..).zip(tail.entries.range(skip..).take(limit).cloned()));
         }
-        let first = tail.head + 1 - tail.entries.len() as Seq;
-        if from < first {
-            return Page::Below(first);
-        }
-        let skip = (from - first) as usize;
-        Page::Entries(tail.entries.iter().skip(skip).take(limit).cloned().collect())
+        place
     }
 
     /// The place of the first entry after this event, if the tail reaches down to it.
     pub fn after(&self, event: EventId) -> Option<Seq> {
         let tail = self.read_tail();
-        let first = tail.head + 1 - tail.entries.len() as Seq;
+        let first = tail.first();
         let at = tail.entries.partition_point(|entry| entry.event.id <= event);
         (at > 0 || first == 1).then_some(first + at as Seq)
     }
@@ -159,7 +196,7 @@ impl Room {
     /// The newest `wanted` lines that people said up to `head`, if the tail has them all.
     pub fn recent_spoken(&self, head: Seq, wanted: usize) -> Option<Vec<Arc<Entry>>> {
         let tail = self.read_tail();
-        let first = tail.head + 1 - tail.entries.len() as Seq;
+        let first = tail.first();
         let until = (head + 1).saturating_sub(first) as usize;
         let spoken = tail.entries.iter().take(until).rev().filter(|entry| entry.event.is_spoken());
         let mut recent: Vec<Arc<Entry>> = spoken.take(wanted).cloned().collect();
@@ -170,7 +207,7 @@ impl Room {
     /// What follows from a gap, if the tail reaches far enough down to say.
     pub fn missed(&self, gap: &Gap) -> Option<Missed> {
         let tail = self.read_tail();
-        let first = tail.head + 1 - tail.entries.len() as Seq;
+        let first = tail.first();
         let most = gap.most.max(gap.least);
         let mut missed = Missed { from: gap.head + 1, lines: 0, more: 0 };
         let newest_first = tail.entries.iter().rev().zip((0..=tail.head).rev());
@@ -193,7 +230,7 @@ impl Room {
     /// At most `limit` lines that people said from place `from` on, up to `head`; if the tail reaches down to there.
     pub fn spoken(&self, from: Seq, head: Seq, limit: usize) -> Option<Vec<(Seq, Arc<Entry>)>> {
         let tail = self.read_tail();
-        let first = tail.head + 1 - tail.entries.len() as Seq;
+        let first = tail.first();
         let skip = usize::try_from(from.checked_sub(first)?).ok()?;
         let entries = tail.entries.iter().zip(first..).skip(skip).take_while(|(_, seq)| *seq <= head);
         let spoken = entries.filter(|(entry, _)| entry.event.is_spoken());

@@ -73,6 +73,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         self.out.extend_from_slice(bytes);
     }
 
+    /// The same, of all that is in a buffer; it is left empty. Taken over as it is where nothing waits yet.
+    pub fn push_all(&mut self, bytes: &mut BytesMut) {
+        if self.out.is_empty() {
+            self.out = std::mem::take(bytes);
+        } else if !bytes.is_empty() {
+            self.out.extend_from_slice(&std::mem::take(bytes));
+        }
+    }
+
     /// Puts a line and its CR LF behind what waits to be written.
     pub fn push_line(&mut self, line: &str) {
         self.out.reserve(line.len() + 2);
@@ -104,6 +113,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     /// ever, so wait for something else beside it.
     pub async fn turn(&mut self, read: bool) -> io::Result<Turn> {
         std::future::poll_fn(|cx| self.poll_turn(cx, read)).await
+    }
+
+    /// Writes what the peer takes without waiting for it; whether that was anything.
+    pub async fn write_now(&mut self) -> io::Result<bool> {
+        if !self.is_busy() {
+            return Ok(false);
+        }
+        std::future::poll_fn(|cx| {
+            Poll::Ready(match self.poll_out(cx) {
+                Poll::Ready(turn) => turn.map(|_| true),
+                Poll::Pending => Ok(false),
+            })
+        })
+        .await
     }
 
     /// Writes what waits and says good-bye to the peer, then waits a moment for its good-bye, so that the last line

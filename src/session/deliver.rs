@@ -124,6 +124,11 @@ impl Session {
             let batch = encode::is_batch(event, self.caps());
             for copy in 0..copies {
                 let tags = mark.as_ref().filter(|_| copy == 0).map(Mark::tags).unwrap_or_default();
+                if tags.is_empty() {
+                    // What most lines are to most readers: bytes that are ready.
+                    self.out.extend_from_slice(&bytes);
+                    continue;
+                }
                 lines(&tags, &bytes, batch).for_each(|(tags, line)| splice(&mut self.out, tags, line));
             }
         }

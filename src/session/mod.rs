@@ -72,8 +72,9 @@ use reply::{Answer, Mine};
 
 /// Messages handed to the log and not yet answered; when so many are, no more of the client's lines are taken.
 const PENDING_MAX: usize = 128;
-/// Messages whose echo the client has not been shown; as above. This is what bounds a client that sends and never reads.
-const MINE_MAX: usize = 1024;
+/// Messages whose echo the client has not been shown; as above. This is what bounds a client that sends and never reads,
+/// and how far ahead of its readers a room can get by few who send as fast as they can: not beyond what its tail keeps.
+const MINE_MAX: usize = 128;
 /// Bytes of answers that wait for the client; as above.
 const UNREAD_MAX: usize = 64 * 1024;
 /// How long a farewell may take.
@@ -441,8 +442,14 @@ impl Session {
             if let Err(error) = self.deliver(conn).await {
                 self.store_failed(&error);
             }
-            if !self.out.is_empty() {
-                conn.push(&std::mem::take(&mut self.out));
+            conn.push_all(&mut self.out);
+            // Written at once: whoever takes it costs one round, not two.
+            let moved = match conn.write_now().await {
+                Ok(moved) => moved,
+                Err(error) => return error.to_string().into(),
+            };
+            if moved {
+                pulse.moved();
             }
             if !conn.is_busy() {
                 self.presence.place.written(self.caps(), self.drained);
@@ -467,7 +474,10 @@ impl Session {
                 timer.as_mut().reset(deadline.into());
             }
             let read = self.wants_lines(conn) && self.deferred.is_none();
+            // What did not fit the last write: the next round tells it. Reading has its turn in between.
+            let more = moved && self.has_more();
             tokio::select! {
+                () = std::future::ready(()), if more => {}
                 turn = conn.turn(read) => match turn {
                     Ok(Turn::Read(_)) => pulse.heard(),
                     Ok(Turn::Wrote(_)) => pulse.moved(),
@@ -509,15 +519,25 @@ impl Session {
         }
     }
 
+    /// Whether the last round may have left something untold that nothing will wake it for.
+    fn has_more(&self) -> bool {
+        !self.grown.is_empty() || self.fence.is_some() || self.is_telling()
+    }
+
+    /// Something of the past is being told: rooms that are entered, what was missed, a page of history, metadata.
+    fn is_telling(&self) -> bool {
+        !self.entering.is_empty()
+            || !self.missing.is_empty()
+            || !self.missed.is_empty()
+            || self.telling.is_some()
+            || self.is_syncing()
+    }
+
     /// Whether one more line of the client may be taken.
     fn wants_lines<S: AsyncRead + AsyncWrite + Unpin>(&self, conn: &Conn<S>) -> bool {
         self.ending.is_none()
             && self.fence.is_none()
-            && self.entering.is_empty()
-            && self.missing.is_empty()
-            && self.missed.is_empty()
-            && self.telling.is_none()
-            && !self.is_syncing()
+            && !self.is_telling()
             && self.pending.len() < PENDING_MAX
             && self.mine.len() < MINE_MAX
             && self.out.len() + conn.pending_out() < UNREAD_MAX
@@ -639,6 +659,9 @@ impl Session {
             self.take_mail();
         }
         while conn.has_room() && self.out.len() < OUT_HIGH {
+            if !self.is_telling() {
+                return self.drain(goal).await;
+            }
             if self.sync_more() {
                 continue;
             }

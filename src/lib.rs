@@ -11,6 +11,7 @@ pub mod event;
 pub mod live;
 pub mod log;
 pub mod logging;
+pub mod man;
 pub mod metrics;
 pub mod net;
 pub mod proto;

@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod history;
 mod invite;
+mod man;
 mod password;
 mod quickstart;
 mod room;
@@ -15,7 +16,6 @@ mod serve;
 mod text;
 mod user;
 mod user_cert;
-mod user_devices;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -31,6 +31,7 @@ use crate::store::Reader;
 /// A chat server that keeps every word: encrypted, logged in, nothing lost.
 #[derive(Debug, Parser)]
 #[command(name = "chatd", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration")]
 pub struct Cli {
     /// The configuration file [default: ./config.toml, then /etc/chatd/config.toml, else built-in defaults]
     #[arg(long, value_name = "FILE", global = true)]
@@ -64,6 +65,9 @@ enum Command {
     Config(config::Command),
     /// Print the completion script for a shell
     Completions(completions::Args),
+    /// Print a manual page, or write all of them into a folder
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 /// Parses the arguments, runs the command, tells of an error. All that `main` does.
@@ -94,6 +98,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Cert(command) => cert::run(&setup, command),
         Command::Config(command) => config::run(&setup, command),
         Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 
@@ -227,6 +232,8 @@ mod tests {
             "cert show",
             "config check",
             "completions bash",
+            "man chatd-user-add",
+            "man --dir d",
         ] {
             let line = format!("chatd {line}");
             if let Err(error) = Cli::try_parse_from(line.split(' ')) {

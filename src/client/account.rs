@@ -61,14 +61,16 @@ pub async fn passwd(mut dialer: Dialer, old: Zeroizing<String>, new: Zeroizing<S
     timeout(PATIENCE, heard).await.map_err(|_| DialError::Slow)??;
     link.quit("").await;
     // Not what the server says, but what it does.
-    (dialer.credentials.proof, dialer.identity) = (Proof::Password(new), None);
+    (dialer.credentials.proof, dialer.identity, dialer.origin) = (Proof::Password(new), None, None);
     match dialer.dial(|_| {}).await {
         Ok(link) => {
             link.quit("").await;
             println!("the password of {} is changed", dialer.credentials.user);
             Ok(())
         }
-        Err(DialError::Login(_)) if !answer.is_empty() => Err(Failure::Failed(answer.join("\n"))),
+        Err(DialError::Denied { .. } | DialError::Login(_)) if !answer.is_empty() => {
+            Err(Failure::Failed(answer.join("\n")))
+        }
         Err(error) => Err(error.into()),
     }
 }

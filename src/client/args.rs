@@ -1,8 +1,10 @@
 //! The command line of `chat`. Syntax only; what it means is decided in [`super::run`].
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use super::pins::Fingerprint;
 use crate::when::When;
@@ -14,11 +16,12 @@ use crate::when::When;
 #[derive(Debug, Parser)]
 #[command(name = "chat", version, max_term_width = 100, subcommand_negates_reqs = true)]
 #[command(
-    after_help = "Files: ~/.config/chat/config.toml (password_command), ~/.local/share/chat/known_hosts (pins)\n\
-    Exit codes: 0 done, 1 failed, 2 wrong usage"
+    after_help = "Files: ~/.config/chat/config.toml (servers, passwords), ~/.local/share/chat/known_hosts (pins)\n\
+    Exit codes: 0 done (what was sent is stored), 1 failed, 2 wrong usage or configuration"
 )]
 pub struct Cli {
-    /// Where to connect and as whom [default: the last server; user: $USER; port: 6697]
+    /// Where to connect and as whom, or the name of a server in the configuration [default: the configuration's, else the
+    /// last server; user: $USER; port: 6697]
     #[arg(value_name = "[USER@]HOST[:PORT]")]
     pub place: Option<String>,
 
@@ -31,7 +34,7 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 pub struct Common {
-    /// The server for send, tail, history and search [default: the last one used interactively]
+    /// The server, or its name in the configuration, for the commands
     #[arg(long, global = true, value_name = "[USER@]HOST[:PORT]", env = "CHAT_SERVER")]
     pub server: Option<String>,
 
@@ -50,6 +53,21 @@ pub struct Common {
     /// Read the password from the first line of this file [env: CHAT_PASSWORD_FILE]
     #[arg(long, global = true, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+
+    /// Take the first line that this shell command prints for the password: 'pass show chat'
+    #[arg(long, global = true, value_name = "COMMAND", conflicts_with_all = ["password_stdin", "password_file"])]
+    pub password_command: Option<String>,
+
+    /// Write the server into the configuration once the login has worked, under its host's name or this one
+    ///
+    /// With it what was said of the certificate and where the password comes from. The password itself only with
+    /// --save-password.
+    #[arg(long, global = true, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub save: Option<String>,
+
+    /// With --save: the password too, readable for you (and whoever administers this machine)
+    #[arg(long, global = true)]
+    pub save_password: bool,
 
     /// Log in with this client certificate (PEM) instead of a password
     #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["password_stdin", "password_file"])]
@@ -153,6 +171,42 @@ pub enum Task {
         #[command(flatten)]
         print: Print,
     },
+    /// Run a command for each message and say what it prints: a bot in one line of shell
+    ///
+    /// The message comes on the command's standard input and in its environment: CHAT_TEXT, CHAT_FROM, CHAT_ROOM,
+    /// CHAT_ARGS (the text without the word of --on), CHAT_DIRECT, CHAT_MSGID, CHAT_REPLY_TO, CHAT_TIME, CHAT_NICK. What
+    /// it prints is the answer, several lines are one message; nothing is said if it prints nothing or fails. Messages
+    /// of bots (the server marks them), notices and what the own account says are not answered. Comes back by itself
+    /// when the connection is lost; what was said meanwhile is not answered.
+    #[command(override_usage = "chat bot [OPTIONS] --exec COMMAND [USER@HOST[:PORT]] [TARGET]...")]
+    Bot {
+        /// Rooms and people to listen to [default: all rooms the account is in, and everybody]
+        targets: Vec<String>,
+        /// The command, for sh -c
+        #[arg(long, value_name = "COMMAND")]
+        exec: String,
+        /// Only messages that begin with this word, such as '!date'
+        #[arg(long, value_name = "WORD")]
+        on: Option<String>,
+        /// Only messages that name the bot, and direct messages
+        #[arg(long)]
+        mentions: bool,
+        /// Give the command an object (as chat tail --json prints it) on standard input instead of the text
+        #[arg(long)]
+        json: bool,
+        /// Enter the rooms first, if the account is not in them
+        #[arg(long)]
+        join: bool,
+        /// How long the command may take; then it is ended
+        #[arg(long, value_name = "T", default_value = "30s", value_parser = span)]
+        timeout: Duration,
+        /// How many commands may run at once; further messages wait
+        #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+        at_once: u16,
+        /// How many messages are answered in a minute in one conversation
+        #[arg(long, value_name = "N", default_value_t = 30)]
+        per_minute: u16,
+    },
     /// Change your password on a chatd server; asks for the old one and twice for the new one
     ///
     /// In a pipe the new one is the next line of standard input, after the old one with --password-stdin.
@@ -173,6 +227,25 @@ pub enum Task {
         #[arg(value_name = "HOST[:PORT]")]
         place: String,
     },
+    /// Print the completion script for a shell
+    Completions {
+        /// For bash: `chat completions bash > ~/.local/share/bash-completion/completions/chat`
+        shell: Shell,
+    },
+    /// Print a manual page, or write all of them into a folder
+    #[command(hide = true)]
+    Man {
+        /// chat-send, for example
+        #[arg(default_value = "chat")]
+        page: String,
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    let span = humantime::parse_duration(text).ok().filter(|span| !span.is_zero());
+    span.ok_or_else(|| "is no span of time; write 30s or 2m".to_owned())
 }
 
 /// How messages are printed.

@@ -70,6 +70,12 @@ pub enum DialError {
     Declined,
     #[error(transparent)]
     Pins(#[from] PinError),
+    #[error(
+        "{place} does not let {user} in: wrong name or password ({why}){}\n\
+         who has forgotten the password asks who runs the server ('chatd user passwd {user}' sets a new one)",
+        origin.as_ref().map_or(String::new(), |origin| format!("\n{origin}"))
+    )]
+    Denied { place: String, user: String, why: String, origin: Option<String> },
     #[error("{0}")]
     Login(#[from] LoginError),
     #[error("{0}")]
@@ -100,6 +106,8 @@ pub type Ask = fn(&str, &Fingerprint, &str) -> bool;
 pub struct Dialer {
     pub address: Address,
     pub credentials: Credentials,
+    /// Where a password came from that nobody typed.
+    pub origin: Option<String>,
     /// What was said on the command line; else pins and the system decide.
     pub fixed: Option<Trust>,
     /// The client certificate to show.
@@ -121,6 +129,10 @@ impl Dialer {
             loop {
                 match link.next().await? {
                     Heard::LoggedIn { .. } => return Ok(()),
+                    Heard::LoginFailed(LoginError::Denied(why)) => {
+                        let (place, user) = (self.address.place(), self.credentials.user.clone());
+                        return Err(DialError::Denied { place, user, why, origin: self.origin.clone() });
+                    }
                     Heard::LoginFailed(error) => return Err(DialError::Login(error)),
                     Heard::Info(text) => told(text),
                     _ => {}

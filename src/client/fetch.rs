@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::sleep;
 
 use super::args::Format;
-use super::dial::Dialer;
+use super::dial::{Dialer, TlsLink};
 use super::heard::{Heard, Said};
 use super::link::Link;
 use super::pipe::{PipeError, enter, next, settle};
@@ -216,17 +216,28 @@ pub async fn tail(
         first = false;
         // Closed before the pause: a server that stops waits for its clients' goodbyes.
         drop(link);
-        note(&format!("{lost}; connecting again"));
-        let mut pause = Duration::from_secs(1);
-        link = loop {
-            sleep(pause).await;
-            match dialer.dial(|_| {}).await {
-                Ok(link) => break link,
-                Err(error) if error.may_pass() => pause = (pause * 2).min(BACKOFF_MAX),
-                Err(error) => return Err(error.into()),
+        link = come_back(dialer, &lost, &mut note).await?;
+    }
+}
+
+/// Connects again, more and more rarely, until it works or cannot work. The pauses differ from client to client, so that
+/// a server that has come back is not met by all of them at once.
+pub async fn come_back(dialer: &Dialer, lost: &PipeError, note: &mut impl FnMut(&str)) -> Result<TlsLink, PipeError> {
+    note(&format!("{lost}; connecting again"));
+    let mut pause = Duration::from_secs(1);
+    loop {
+        let mut chance = [0; 1];
+        // Without chance they only are less spread.
+        let _ = getrandom::fill(&mut chance);
+        sleep(pause.mul_f64(0.5 + f64::from(chance[0]) / 512.0)).await;
+        match dialer.dial(|_| {}).await {
+            Ok(link) => {
+                note("connected again");
+                return Ok(link);
             }
-        };
-        note("connected again");
+            Err(error) if error.may_pass() => pause = (pause * 2).min(BACKOFF_MAX),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

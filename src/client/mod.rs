@@ -6,6 +6,7 @@
 pub mod account;
 pub mod address;
 pub mod args;
+pub mod bot;
 pub mod command;
 pub mod dial;
 pub mod editor;
@@ -14,6 +15,7 @@ pub mod heard;
 pub mod interactive;
 pub mod link;
 pub mod login;
+mod man;
 pub mod outbox;
 pub mod password;
 pub mod pins;
@@ -28,7 +30,7 @@ pub mod view;
 
 use std::env;
 use std::future::Future;
-use std::io::{self, BufWriter, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -37,17 +39,18 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use address::Address;
 use args::{Cli, Common, Task};
-use dial::{DialError, Dialer};
+use bot::{Groups, Plan};
+use clap::CommandFactory;
+use dial::{DialError, Dialer, TlsLink};
 use fetch::{Mark, Sought, Wanted};
 use link::Link;
 use login::{Credentials, Proof};
 use password::Source;
 use pins::Pins;
 use pipe::{Lines, PipeError, Posting};
-use settings::Files;
+use settings::{Files, Secret, Server};
 use show::Zone;
 use trust::{Identity, Trust};
-use zeroize::Zeroizing;
 
 use crate::clock;
 use crate::event::Millis;
@@ -83,6 +86,9 @@ pub fn run(cli: Cli) -> ExitCode {
 fn run_inner(cli: Cli) -> Result<(), Failure> {
     let files = Files::of_this_person().map_err(Failure::Failed)?;
     let Cli { place, common, task } = cli;
+    if common.save_password && common.save.is_none() {
+        return Err(Failure::Usage("--save-password says what --save may write: give both".to_owned()));
+    }
     match task {
         Some(Task::Forget { place }) => forget(&files, &place),
         Some(Task::Search { words, within, from, since, until, last, print }) => {
@@ -94,10 +100,48 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
             let (format, zone) = (print.format(), Zone::Local);
             let sought = Sought { text: &text, within, from, since, until, last, format, zone };
             on_runtime(async {
-                let mut link = dialer.dial(|_| {}).await?;
+                let mut link = enter_and_save(&files, &common, &dialer).await?;
                 let result = fetch::search(&mut link, &sought, &mut io::stdout().lock(), complain).await;
                 farewell(link, result).await
             })
+        }
+        Some(Task::Bot { targets, exec, on, mentions, json, join, timeout, at_once, per_minute }) => {
+            let mut targets = targets;
+            let place = match targets.first() {
+                Some(first) if looks_like_server(first) => Some(targets.remove(0)),
+                _ => place,
+            };
+            let dialer = dialer(&files, &common, place, 0)?;
+            let (at_once, per_minute) = (usize::from(at_once), usize::from(per_minute));
+            let plan = Plan { targets, join, exec, on, mentions, json, timeout, at_once, per_minute };
+            let groups = Groups::default();
+            let result = on_runtime(async {
+                tokio::select! {
+                    result = bot::bot(&dialer, &plan, &groups, complain) => Ok(result?),
+                    () = interrupted() => Ok(()),
+                }
+            });
+            groups.end_all();
+            result
+        }
+        Some(Task::Completions { shell }) => {
+            // Into memory first: the generator panics when the pipe it writes to is closed.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "chat", &mut script);
+            print(&script)
+        }
+        Some(Task::Man { page, dir }) => {
+            let pages = crate::man::pages(Cli::command(), man::SECTIONS);
+            let pages = pages.map_err(|error| Failure::Failed(error.to_string()))?;
+            if let Some(dir) = dir {
+                let written = crate::man::write(&pages, &dir);
+                return written.map_err(|error| Failure::Failed(format!("cannot write to {}: {error}", dir.display())));
+            }
+            let found = pages.iter().find(|(name, _)| name.strip_suffix(".1") == Some(&page));
+            let names = || pages.iter().map(|(name, _)| name.trim_end_matches(".1")).collect::<Vec<_>>().join(", ");
+            let (_, page) =
+                found.ok_or_else(|| Failure::Usage(format!("there is no such page; there are {}", names())))?;
+            print(page)
         }
         Some(Task::Passwd { place: named }) => {
             let dialer = dialer(&files, &common, named.or(place), 0)?;
@@ -112,7 +156,7 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
             on_runtime(account::passwd(dialer, old, new))
         }
         Some(Task::Register { place: named }) => {
-            let (mut address, user) = server(&files, &common, named.or(place))?;
+            let (mut address, user, known) = server(&files, &common, named.or(place))?;
             let user = match (address.user.take(), io::stdin().is_terminal()) {
                 (Some(user), _) => user,
                 (None, true) => account::ask("What do you want to be called? ")?,
@@ -121,8 +165,10 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
             let password = account::new_password(&user)?;
             // What logs in later is not needed here.
             let credentials = Credentials { user, proof: Proof::Certificate, passive: false };
-            let dialer = dialer_to(&files, &common, address, credentials, None, 0)?;
-            on_runtime(async { account::register(&dialer, password).await })
+            let mut dialer = dialer_to(&files, &common, known.as_ref(), (address, credentials, None), 0)?;
+            on_runtime(async { account::register(&dialer, password.clone()).await })?;
+            dialer.credentials.proof = Proof::Password(password);
+            save(&files, &common, &dialer.address, &dialer.credentials)
         }
         Some(Task::Send { target, join, multiline, reply_to, text }) => {
             // With a server before the target, the target stands where the text would begin.
@@ -147,7 +193,7 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
             }
             let posting = Posting { target: &target, join, whole, reply_to: reply_to.as_deref() };
             on_runtime(async {
-                let mut link = dialer.dial(|_| {}).await?;
+                let mut link = enter_and_save(&files, &common, &dialer).await?;
                 let result = pipe::send(&mut link, &posting, lines, complain).await;
                 farewell(link, result).await
             })
@@ -162,7 +208,7 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
             let (format, zone) = (print.format(), Zone::Local);
             let wanted = Wanted { target: &target, join: false, after, before, last, format, zone };
             on_runtime(async {
-                let mut link = dialer.dial(|_| {}).await?;
+                let mut link = enter_and_save(&files, &common, &dialer).await?;
                 let mut out = BufWriter::new(io::stdout().lock());
                 let result = fetch::history(&mut link, &wanted, &mut out, complain).await;
                 farewell(link, result).await
@@ -186,16 +232,21 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
             let terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !simple_terminal();
             let mut dialer = dialer(&files, &common, place, HISTORY_LINES)?;
             let server = format!("{}@{}", dialer.credentials.user, dialer.address.place());
+            let (address, who) = (dialer.address.clone(), dialer.credentials.clone());
             on_runtime(async {
                 if terminal {
                     let remember = || {
                         if let Err(error) = files.remember(&server) {
                             complain(&format!("cannot remember this server in {}: {error}", files.last.display()));
                         }
+                        if let Err(error) = save(&files, &common, &address, &who) {
+                            complain(&error.to_string());
+                        }
                     };
                     return Ok(interactive::run(&mut dialer, remember).await?);
                 }
                 let mut link = dialer.dial(|text| complain(&text)).await?;
+                save(&files, &common, &dialer.address, &dialer.credentials)?;
                 let mut out = io::stdout();
                 let result = pipe::talk(&mut link, Lines::stdin(), &mut out, &mut complain, Zone::Local).await;
                 farewell(link, result).await
@@ -214,6 +265,22 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
     // A name look-up that hangs should not hold up the end.
     runtime.shutdown_background();
     result
+}
+
+async fn enter_and_save(files: &Files, common: &Common, dialer: &Dialer) -> Result<TlsLink, Failure> {
+    let link = dialer.dial(|_| {}).await?;
+    save(files, common, &dialer.address, &dialer.credentials)?;
+    Ok(link)
+}
+
+/// Whoever reads us may have gone: nothing is wrong with that.
+fn print(bytes: &[u8]) -> Result<(), Failure> {
+    match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("cannot write: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn farewell<S>(link: Link<S>, result: Result<(), PipeError>) -> Result<(), Failure>
@@ -246,61 +313,82 @@ fn complain(text: &str) {
     eprintln!("chat: {text}");
 }
 
-/// Where to connect, and as whom if that is known.
-fn server(
-    files: &Files,
-    common: &Common,
-    place: Option<String>,
-) -> Result<(Address, Result<String, Failure>), Failure> {
-    let place = place.or_else(|| common.server.clone().filter(|server| !server.is_empty())).or_else(|| files.last());
+type Found = (Address, Result<String, Failure>, Option<Server>);
+
+/// Where to connect, as whom if that is known, and what the configuration says of that server.
+fn server(files: &Files, common: &Common, place: Option<String>) -> Result<Found, Failure> {
+    let config = files.config().map_err(Failure::Usage)?;
+    let place = place.or_else(|| common.server.clone().filter(|server| !server.is_empty()));
+    let place = place.or_else(|| config.default_server()).or_else(|| files.last());
     let place = place.ok_or_else(|| {
         Failure::Usage(
             "which server? Write chat [USER@]HOST[:PORT]; for send, tail, history and search use --server or CHAT_SERVER, \
-             or connect once on a terminal: the last server is remembered"
+             or connect once on a terminal: the last server is remembered, and with --save written into the configuration"
                 .to_owned(),
         )
     })?;
-    let address = Address::parse(&place).map_err(Failure::Usage)?;
+    let (address, known) = config.find(&place).map_err(Failure::Usage)?;
     let user = address.user.clone().or_else(user_of_system).ok_or_else(|| {
         Failure::Usage(format!("who are you? Write NAME@{} (there is no $USER to go by)", address.place()))
     });
-    Ok((address, user))
+    Ok((address, user, known.cloned()))
 }
 
 /// Puts together whom to connect to, as whom, and whom to believe.
 fn dialer(files: &Files, common: &Common, place: Option<String>, fetch: u32) -> Result<Dialer, Failure> {
-    let (address, user) = server(files, common, place)?;
+    let (address, user, known) = server(files, common, place)?;
     let user = user?;
-    let (proof, identity) = match &common.cert {
-        Some(cert) => {
-            let identity = Identity::read(cert, common.key.as_deref());
+    if common.cert.is_none() && common.key.is_some() {
+        return Err(Failure::Usage("--key is the key of --cert FILE".to_owned()));
+    }
+    let asked = common.password_stdin || common.password_file.is_some() || common.password_command.is_some();
+    let written = known.as_ref().filter(|_| !asked).and_then(|known| Some((known.cert.as_ref()?, known.key.as_ref())));
+    let cert = common.cert.as_ref().map(|cert| (cert, common.key.as_ref())).or(written);
+    let mut origin = None;
+    let (proof, identity) = match cert {
+        Some((cert, key)) => {
+            let identity = Identity::read(cert, key.map(PathBuf::as_path));
             (Proof::Certificate, Some(identity.map_err(|error| Failure::Usage(error.to_string()))?))
         }
-        None if common.key.is_some() => return Err(Failure::Usage("--key is the key of --cert FILE".to_owned())),
-        None => (Proof::Password(password_of(files, common, &user, &address)?), None),
+        None => {
+            let source = source(files, common, known.as_ref())?;
+            let password = password::password(&source, &user, &address, |warning| complain(&warning))
+                .map_err(|error| Failure::Failed(error.to_string()))?;
+            origin = source.origin();
+            (Proof::Password(password), None)
+        }
     };
     // Only who talks is asked to fetch; the others are scripts for one room.
     let credentials = Credentials { user, proof, passive: fetch == 0 };
-    dialer_to(files, common, address, credentials, identity, fetch)
+    let dialer = dialer_to(files, common, known.as_ref(), (address, credentials, identity), fetch)?;
+    Ok(Dialer { origin, ..dialer })
 }
 
 fn dialer_to(
     files: &Files,
     common: &Common,
-    address: Address,
-    credentials: Credentials,
-    identity: Option<Identity>,
+    known: Option<&Server>,
+    (address, credentials, identity): (Address, Credentials, Option<Identity>),
     fetch: u32,
 ) -> Result<Dialer, Failure> {
-    let fixed = match (&common.fingerprint, &common.ca) {
-        (Some(fingerprint), _) => Some(Trust::Fingerprint(*fingerprint)),
-        (None, Some(path)) => Some(Trust::Ca(trust::read_ca(path).map_err(|error| Failure::Usage(error.to_string()))?)),
+    // What is said on the command line counts more than what is written, as a whole.
+    let said = (common.fingerprint, common.ca.clone());
+    let trusted = match said {
+        (None, None) => known.map_or((None, None), |known| (known.fingerprint, known.ca.clone())),
+        said => said,
+    };
+    let fixed = match trusted {
+        (Some(fingerprint), _) => Some(Trust::Fingerprint(fingerprint)),
+        (None, Some(path)) => {
+            Some(Trust::Ca(trust::read_ca(&path).map_err(|error| Failure::Usage(error.to_string()))?))
+        }
         (None, None) => None,
     };
     let somebody_there = io::stdin().is_terminal() && io::stderr().is_terminal();
     Ok(Dialer {
         address,
         credentials,
+        origin: None,
         fixed,
         identity,
         pins: Pins::new(files.pins.clone()),
@@ -309,27 +397,64 @@ fn dialer_to(
     })
 }
 
-/// The password of this person, from wherever it comes.
-fn password_of(files: &Files, common: &Common, user: &str, address: &Address) -> Result<Zeroizing<String>, Failure> {
+/// Where the password of this person is to be had.
+fn source(files: &Files, common: &Common, known: Option<&Server>) -> Result<Source, Failure> {
     let config = files.config().map_err(Failure::Usage)?;
-    let file = common.password_file.clone().or_else(|| {
-        let file = env::var_os("CHAT_PASSWORD_FILE").filter(|path| !path.is_empty());
-        file.map(PathBuf::from)
+    if files.config_is_open(&config) {
+        complain(&format!("others can read the passwords in {0}: chmod 600 {0}", files.config.display()));
+    }
+    let of_environment = || env::var_os("CHAT_PASSWORD_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let file = common.password_file.clone().or_else(|| of_environment().filter(|_| common.password_command.is_none()));
+    let written = known.and_then(|known| {
+        let command = known.password_command.clone().map(Source::Command);
+        let given = known.password.clone().map(Source::Given);
+        given.or_else(|| known.password_file.clone().map(Source::File)).or(command)
     });
-    let source = match (common.password_stdin, file, config.password_command) {
-        (true, _, _) => Source::Stdin,
-        (false, Some(path), _) => Source::File(path),
-        (false, None, Some(command)) => Source::Command(command),
-        (false, None, None) => Source::Prompt,
+    let source = match (common.password_stdin, file, common.password_command.clone()) {
+        (true, _, _) => Some(Source::Stdin),
+        (false, Some(path), _) => Some(Source::File(path)),
+        (false, None, command) => command.map(Source::Command).or(written),
     };
-    password::password(&source, user, address, |warning| complain(&warning))
-        .map_err(|error| Failure::Failed(error.to_string()))
+    Ok(source.or_else(|| config.password_command.map(Source::Command)).unwrap_or(Source::Prompt))
+}
+
+/// Writes the server of a login that has worked into the configuration.
+fn save(files: &Files, common: &Common, address: &Address, who: &Credentials) -> Result<(), Failure> {
+    let Some(name) = &common.save else { return Ok(()) };
+    let name = if name.is_empty() { address.host.as_str() } else { name };
+    let absolute = |path: &Option<PathBuf>| {
+        let path = path.as_ref().map(std::path::absolute).transpose();
+        path.map_err(|error| Failure::Failed(format!("where is this folder? {error}")))
+    };
+    let password = match &who.proof {
+        Proof::Password(password) if common.save_password => Some(Secret(password.clone())),
+        _ => None,
+    };
+    let place = format!("{}@{}", who.user, address.place());
+    let server = Server {
+        address: Address::parse(&place).map_err(Failure::Failed)?,
+        password_file: absolute(&common.password_file)?.filter(|_| password.is_none()),
+        password_command: common.password_command.clone().filter(|_| password.is_none()),
+        password,
+        fingerprint: common.fingerprint,
+        ca: absolute(&common.ca)?,
+        cert: absolute(&common.cert)?,
+        key: absolute(&common.key)?,
+    };
+    complain(&files.save(name, &server).map_err(Failure::Failed)?);
+    Ok(())
 }
 
 fn forget(files: &Files, place: &str) -> Result<(), Failure> {
-    let address = Address::parse(place).map_err(Failure::Usage)?;
+    let config = files.config().map_err(Failure::Usage)?;
+    let (address, known) = config.find(place).map_err(Failure::Usage)?;
+    let named = config.servers.contains_key(place);
+    if let Some(known) = known.filter(|known| known.fingerprint.is_some()) {
+        let shown = files.config.display();
+        complain(&format!("{shown} has a fingerprint of {}: change it there", known.address.place()));
+    }
     let gone = Pins::new(files.pins.clone()).forget(|pin| match Address::parse(&pin.place) {
-        Ok(pinned) => pinned.host == address.host && (!address.explicit_port || pinned.port == address.port),
+        Ok(pinned) => pinned.host == address.host && (!(address.explicit_port || named) || pinned.port == address.port),
         Err(_) => false,
     });
     let gone = gone.map_err(|error| Failure::Failed(error.to_string()))?;

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use zeroize::Zeroizing;
 
 use super::address::Address;
+use super::settings::Secret;
 
 /// Longer than any server takes.
 const PASSWORD_MAX: u64 = 4096;
@@ -22,7 +23,22 @@ pub enum Source {
     File(PathBuf),
     /// The first line a shell command prints.
     Command(String),
+    /// It stands in the configuration.
+    Given(Secret),
     Prompt,
+}
+
+impl Source {
+    /// Where a password came from that was not typed, for whoever has to look there.
+    pub fn origin(&self) -> Option<String> {
+        match self {
+            Source::Stdin => Some("the password was read from standard input".to_owned()),
+            Source::File(path) => Some(format!("the password was read from {}", path.display())),
+            Source::Command(command) => Some(format!("the password was printed by: {command}")),
+            Source::Given(_) => Some("the password stands in the configuration of chat".to_owned()),
+            Source::Prompt => None,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -33,11 +49,13 @@ pub enum PasswordError {
     File { path: PathBuf, error: io::Error },
     #[error("the first line of {} is empty: it should be the password", path.display())]
     EmptyFile { path: PathBuf },
-    #[error("password_command did not print a password ({0}); it is set in the configuration file of chat")]
+    #[error(
+        "the command for the password did not print one ({0}); it comes from --password-command or from password_command in the configuration"
+    )]
     Command(String),
     #[error(
         "there is no terminal to ask for the password: use --password-file FILE, --password-stdin, \
-         CHAT_PASSWORD_FILE or password_command in the configuration file of chat"
+         --password-command COMMAND, CHAT_PASSWORD_FILE or password_command in ~/.config/chat/config.toml"
     )]
     NoTerminal,
     #[error("no password was given")]
@@ -64,6 +82,7 @@ pub fn password(
             line.filter(|line| !line.is_empty()).ok_or_else(|| PasswordError::EmptyFile { path: path.clone() })?
         }
         Source::Command(command) => run(command, user, address)?,
+        Source::Given(secret) => secret.0.clone(),
         Source::Prompt => {
             let prompt = format!("Password of {user} at {}: ", address.place());
             Zeroizing::new(rpassword::prompt_password(prompt).map_err(|_| PasswordError::NoTerminal)?)

@@ -38,6 +38,8 @@ pub struct Session {
     unread: BTreeSet<String>,
     mask_len: Option<usize>,
     room_signs: String,
+    /// The user mode with which a program says that it is one.
+    bot_mode: Option<String>,
     history_max: u32,
     batches: Vec<Batch>,
     names: BTreeMap<String, Vec<String>>,
@@ -104,6 +106,7 @@ impl Session {
             unread: BTreeSet::new(),
             mask_len: None,
             room_signs: "#&".to_owned(),
+            bot_mode: None,
             history_max: 100,
             batches: Vec::new(),
             names: BTreeMap::new(),
@@ -220,6 +223,14 @@ impl Session {
             None => line.param("LATEST").param(with).param("*"),
         };
         self.out.push(line.param(&count.min(self.history_max).to_string()));
+    }
+
+    /// Tells the server that we are a program, if it knows a mode for that.
+    pub fn mark_as_bot(&mut self) {
+        if let Some(mode) = self.bot_mode.take() {
+            let nick = self.nick.clone();
+            self.command("MODE", &[&nick, &format!("+{mode}")]);
+        }
     }
 
     /// Asks for a page of the past in the words of CHATHISTORY. Only where [`Session::has_chathistory`].
@@ -607,6 +618,7 @@ impl Session {
         for word in message.params.iter().skip(1) {
             match word.split_once('=') {
                 Some(("CHANTYPES", signs)) if !signs.is_empty() => self.room_signs = clean(signs),
+                Some(("BOT", mode)) if !mode.is_empty() => self.bot_mode = Some(clean(mode)),
                 Some(("CHATHISTORY", max)) => {
                     // 0 means: as many as you like.
                     self.history_max = max.parse().ok().filter(|max| *max > 0).unwrap_or(100);

@@ -65,7 +65,16 @@ impl Server {
 
 fn dialer(port: u16, pins: &Path, fixed: Option<Trust>, ask: Option<Ask>) -> Dialer {
     let address = Address::parse(&format!("alice@127.0.0.1:{port}")).unwrap();
-    Dialer { address, credentials: alice(), fixed, identity: None, pins: Pins::new(pins.to_owned()), ask, fetch: 0 }
+    Dialer {
+        address,
+        credentials: alice(),
+        origin: Some("it lay in a drawer".into()),
+        fixed,
+        identity: None,
+        pins: Pins::new(pins.to_owned()),
+        ask,
+        fetch: 0,
+    }
 }
 
 async fn dial(dialer: &Dialer) -> Result<String, DialError> {

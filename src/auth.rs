@@ -4,6 +4,8 @@
 //! threads with a bounded line before them; a name that does not exist costs the same work as a wrong password; no
 //! password is ever printed, and its memory is wiped.
 
+mod token;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,6 +17,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
+
+pub use token::{TOKEN_PREFIX, Token};
 
 /// The most bytes of a password.
 pub const PASSWORD_BYTES: usize = 1024;
@@ -99,6 +103,9 @@ impl Password {
     /// A password that somebody wants to have from now on.
     pub fn chosen(secret: &Secret) -> Result<Password, PasswordError> {
         let password = Password::entered(secret)?;
+        if secret.expose().starts_with(TOKEN_PREFIX) {
+            return Err(PasswordError::Unfit);
+        }
         if password.0.expose().chars().count() < NEW_PASSWORD_CHARS {
             return Err(PasswordError::TooShort);
         }

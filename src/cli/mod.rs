@@ -16,6 +16,7 @@ mod serve;
 mod text;
 mod user;
 mod user_cert;
+mod user_devices;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;

@@ -53,6 +53,8 @@ pub enum Command {
     /// Client certificates that an account may log in with: add, list, remove
     #[command(subcommand)]
     Cert(super::user_cert::Command),
+    /// The devices of an account and their tokens: `devices NAME`, `devices revoke NAME DEVICE`
+    Devices(super::user_devices::Args),
 }
 
 pub fn run(setup: &Setup, command: Command) -> anyhow::Result<()> {
@@ -93,6 +95,7 @@ pub fn run(setup: &Setup, command: Command) -> anyhow::Result<()> {
             change(setup, Order::RemoveUser { name })?;
         }
         Command::Cert(command) => super::user_cert::run(setup, command)?,
+        Command::Devices(args) => super::user_devices::run(setup, args)?,
         Command::List { json } => list(&setup.reader()?, json)?,
         Command::Show { name } => show(&setup.reader()?, &name)?,
     }

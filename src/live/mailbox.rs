@@ -46,6 +46,8 @@ pub struct Mailbox {
     pub account: AccountId,
     /// The certificate that its connection showed.
     pub certificate: Option<Certificate>,
+    /// It logged in with its device's token, and ends when that no longer counts.
+    pub by_token: bool,
     /// Whether the session wants all the notes of those it watches.
     extended: AtomicBool,
     notify: Notify,
@@ -68,12 +70,17 @@ pub struct Mail {
 
 impl Mailbox {
     pub fn new(session: u64, account: AccountId) -> Arc<Mailbox> {
-        Mailbox::with_certificate(session, account, None)
+        Mailbox::of_login(session, account, None, false)
     }
 
-    pub fn with_certificate(session: u64, account: AccountId, certificate: Option<Certificate>) -> Arc<Mailbox> {
-        let extended = false.into();
-        Arc::new(Mailbox { session, account, certificate, extended, notify: Notify::new(), mail: Mutex::default() })
+    pub fn of_login(
+        session: u64,
+        account: AccountId,
+        certificate: Option<Certificate>,
+        by_token: bool,
+    ) -> Arc<Mailbox> {
+        let (extended, notify, mail) = (false.into(), Notify::new(), Mutex::default());
+        Arc::new(Mailbox { session, account, certificate, by_token, extended, notify, mail })
     }
 
     /// See [`super::Watches`]: told of away messages and names too, not of coming and going alone.

@@ -291,6 +291,13 @@ impl Person {
         life.agree_on_away()
     }
 
+    /// With the device that each is on.
+    pub fn each_session_on(&self, mut act: impl FnMut(&Arc<Mailbox>, &Arc<str>)) {
+        for session in &self.lock().sessions {
+            act(&session.mailbox, &session.device);
+        }
+    }
+
     /// Says which device a session is on.
     pub fn set_device(&self, session: u64, device: &Arc<str>) {
         if let Some(mine) = self.lock().sessions.iter_mut().find(|other| other.mailbox.session == session) {

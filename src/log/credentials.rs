@@ -27,6 +27,8 @@ pub enum Proof {
     Password(Arc<str>),
     /// The connection holds the key of the certificate with this fingerprint.
     Certificate(Arc<str>),
+    /// The token with this hash, of this device.
+    Token { hash: Arc<str>, device: Arc<str> },
 }
 
 /// Which sessions of an account are to end.
@@ -35,23 +37,28 @@ pub enum Which {
     All,
     /// Those that logged in with this certificate.
     By(Arc<str>),
-    /// Those that logged in with the password, but for the session that has just changed it.
+    /// Those that logged in with the password or a token, but for the session that has just changed it.
     ByPasswordBut(u64),
+    /// Those that logged in with the token of this device.
+    ByToken(Arc<str>),
 }
 
 impl Which {
-    pub(super) fn holds(&self, mailbox: &Mailbox) -> bool {
+    pub(super) fn holds(&self, mailbox: &Mailbox, on: &str) -> bool {
         let login = mailbox.certificate.as_ref().filter(|certificate| certificate.is_login);
         match self {
             Which::All => true,
             Which::By(fingerprint) => login.is_some_and(|login| login.fingerprint == *fingerprint),
+            Which::ByToken(device) => mailbox.by_token && on == &**device,
             Which::ByPasswordBut(session) => login.is_none() && mailbox.session != *session,
         }
     }
 }
 
 impl World {
-    /// The account's owner, who has just shown the old password (by its hash), has a new one.
+    /// The account's owner, who has just shown the old password (by its hash), has a new one. Tokens were given for
+    /// the old one, so they go; but for that of the device `keep`, which is the session's own.
+    #[allow(clippy::too_many_arguments)] // the fields of one intent
     pub(super) fn change_password(
         &mut self,
         tx: &Tx<'_>,
@@ -60,6 +67,7 @@ impl World {
         session: u64,
         old: &str,
         new: &HashText,
+        keep: Option<&str>,
     ) -> Result<Receipt, Fault> {
         let Some(mut row) = tx.account(account)?.filter(|row| !row.removed && !row.disabled) else {
             return Err(not_done("the account has just been changed").into());
@@ -69,6 +77,7 @@ impl World {
         }
         row.hash = new.0.clone().into();
         tx.update_account(&row)?;
+        tx.remove_tokens(account, keep)?;
         self.forget_password(account);
         let reason = "The password was changed; log in again".into();
         batch.effects.push(Effect::EndSessions { account, which: Which::ByPasswordBut(session), reason });

@@ -15,6 +15,7 @@ mod orders;
 mod past;
 mod readers;
 mod tail;
+mod tokens;
 mod world;
 mod writer;
 
@@ -32,11 +33,12 @@ pub use orders::{HashText, Order, OrderResult};
 pub use past::{Hit, Past, Question, Whose, peer_of};
 pub use readers::Readers;
 pub use tail::{ENCODINGS, Entry, Page, Room, Snapshot, TailBudget};
+pub use tokens::TOKENS_MAX;
 pub use world::Intent;
 pub use writer::{Log, LogClosed, Reply, Running};
 
 // What a reader of the log has to know of the store below it, so that nobody above knows the store itself.
 pub use crate::store::{
     AccountRow as Account, CertificateRow, Conversation, DeviceRow as Device, Gap, InvitationRow, MORE_MAX, Mark,
-    Missed, Shown, Span, StoreError, Wanted,
+    Missed, RoomRow, RoomStats, Shown, Span, StoreError, TokenRow, Wanted,
 };

@@ -56,6 +56,16 @@ pub enum Order {
         name: String,
         fingerprint: String,
     },
+    /// The token of a device by its hash (SHA-256 in lower-case hex), in place of the one it may have.
+    AddToken {
+        name: String,
+        device: String,
+        hash: String,
+    },
+    RevokeToken {
+        name: String,
+        device: String,
+    },
     /// A code by its hash, SHA-256 in lower-case hex. It makes `uses` accounts until it expires.
     NewInvitation {
         hash: String,
@@ -111,6 +121,7 @@ impl World {
                 };
                 row.hash = hash.0.clone().into();
                 tx.update_account(&row)?;
+                tx.remove_tokens(row.id, None)?;
                 self.forget_password(row.id);
                 end(batch, &row, "Your password was changed; log in again");
                 Ok(OrderResult::done(format!("{} has a new password; its sessions were ended", row.name)))
@@ -124,6 +135,8 @@ impl World {
                 self.add_certificate(tx, batch, name, fingerprint, label, *proven)
             }
             Order::RemoveCertificate { name, fingerprint } => self.remove_certificate(tx, batch, name, fingerprint),
+            Order::AddToken { name, device, hash } => self.add_token(tx, batch, name, device, hash),
+            Order::RevokeToken { name, device } => self.revoke_token(tx, batch, name, device),
             Order::NewInvitation { hash, uses, expires } => {
                 self.new_invitation(tx, batch, hash, *uses, expires.map(Millis))
             }
@@ -174,6 +187,7 @@ impl World {
         tx.remove_metadata(Owner::Account(row.id))?;
         // Its owner may want to use them for another account.
         tx.remove_certificates(row.id)?;
+        tx.remove_tokens(row.id, None)?;
         batch.effects.push(Effect::AccountGone { account: row.id });
         Ok(OrderResult::done(format!(
             "{} is removed; what it wrote stays, and nobody else can take the name",

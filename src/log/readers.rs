@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::event::{AccountId, EventId, RoomId, Seq};
-use crate::store::{AccountRow, CertificateRow, DeviceRow, Gap, InvitationRow, Kinds, Missed, Reader, StoreError};
+use crate::store::{
+    AccountRow, CertificateRow, DeviceRow, Gap, InvitationRow, Kinds, Missed, Reader, RoomRow, RoomStats, StoreError,
+    TokenRow,
+};
 
 use super::tail::Entry;
 
@@ -108,6 +111,31 @@ impl Readers {
 
     pub async fn certificates(&self, account: AccountId) -> Result<Vec<CertificateRow>, StoreError> {
         self.read(move |reader| reader.certificates(account)).await
+    }
+
+    /// The token with this hash and its account, whatever its state.
+    pub async fn account_by_token(&self, hash: String) -> Result<Option<(AccountRow, TokenRow)>, StoreError> {
+        self.read(move |reader| reader.account_by_token(&hash)).await
+    }
+
+    pub async fn tokens(&self, account: AccountId) -> Result<Vec<TokenRow>, StoreError> {
+        self.read(move |reader| reader.tokens(account)).await
+    }
+
+    /// All accounts by name, removed ones too.
+    pub async fn accounts(&self) -> Result<Vec<AccountRow>, StoreError> {
+        self.read(|reader| reader.accounts()).await
+    }
+
+    /// At most `limit` rooms behind the one with this key (in the order of their keys), with their figures.
+    pub async fn rooms_after(&self, key: String, limit: usize) -> Result<Vec<(RoomRow, RoomStats)>, StoreError> {
+        self.read(move |reader| {
+            let mut rooms = reader.rooms()?;
+            rooms.sort_by(|one, other| one.key.cmp(&other.key));
+            let rooms = rooms.into_iter().filter(|room| room.key > key).take(limit);
+            rooms.map(|room| reader.room_stats(room.id).map(|stats| (room, stats))).collect()
+        })
+        .await
     }
 
     /// The invitation code with this hash.

@@ -45,7 +45,8 @@ pub enum Intent {
     /// A stronger hash of the same password, put in place of `old`.
     Rehash { account: AccountId, old: Arc<str>, new: Arc<str> },
     /// Another password, by the account's own session; `old` is the hash that the old one was checked against.
-    ChangePassword { account: AccountId, session: u64, old: Arc<str>, new: HashText },
+    /// `keep`: the device whose token stays.
+    ChangePassword { account: AccountId, session: u64, old: Arc<str>, new: HashText, keep: Option<Arc<str>> },
     /// An account for a newcomer, by the code with this hash, if there has to be one.
     Register { name: Arc<str>, hash: HashText, invitation: Option<String> },
     /// What an administrator ordered; with the row of the order, if there is one, for the answer.
@@ -281,8 +282,8 @@ impl World {
                 }
                 Ok(Receipt { event: None, room: None })
             }
-            Intent::ChangePassword { account, session, old, new } => {
-                self.change_password(tx, batch, *account, *session, old, new)
+            Intent::ChangePassword { account, session, old, new, keep } => {
+                self.change_password(tx, batch, *account, *session, old, new, keep.as_deref())
             }
             Intent::Register { name, hash, invitation } => self.register(tx, batch, name, hash, invitation.as_deref()),
             Intent::Order { row, order } => {
@@ -500,11 +501,16 @@ impl World {
         let account = actor.who.id;
         let certified = match proof {
             Proof::Certificate(fingerprint) => tx.certificate(fingerprint)?,
-            Proof::Password(_) => None,
+            Proof::Password(_) | Proof::Token { .. } => None,
+        };
+        let token = match proof {
+            Proof::Token { hash, .. } => tx.token(hash)?.filter(|row| row.account == account),
+            Proof::Password(_) | Proof::Certificate(_) => None,
         };
         let counts = |row: &AccountRow| match proof {
             Proof::Password(hash) => row.hash.as_str() == &**hash || self.rehashed.get(&account) == Some(hash),
             Proof::Certificate(_) => certified.as_ref().is_some_and(|row| row.account == account),
+            Proof::Token { .. } => token.is_some(),
         };
         let row = tx.account(account)?.filter(|row| !row.disabled && !row.removed);
         let Some(row) = row.filter(counts) else {
@@ -512,6 +518,9 @@ impl World {
         };
         if let Some(shown) = certified.filter(|row| !row.proven) {
             tx.prove_certificate(&shown.fingerprint)?;
+        }
+        if let Some(token) = token {
+            tx.use_token(&token.hash, batch.now)?;
         }
         devices::meet(tx, batch, account, device)?;
         let sessions = self.online.get(&account).copied().unwrap_or(0);

@@ -312,11 +312,11 @@ fn take_effect(shared: &Shared, effect: Effect) {
         }
         Effect::EndSessions { account, which, reason } => {
             if let Some(person) = shared.roster.by_id(account) {
-                if !matches!(which, Which::By(_)) {
+                if !matches!(which, Which::By(_) | Which::ByToken(_)) {
                     person.end_grants();
                 }
-                person.each_session(|mailbox| {
-                    if which.holds(mailbox) {
+                person.each_session_on(|mailbox, device| {
+                    if which.holds(mailbox, device) {
                         mailbox.end(reason.clone());
                     }
                 });

@@ -339,7 +339,7 @@ impl Session {
         let id = ctx.session_ids.fetch_add(1, Ordering::Relaxed);
         let is_login = matches!(proof, Proof::Certificate(_));
         let certificate = peer.certificate.map(|fingerprint| Certificate { fingerprint, is_login });
-        let mailbox = Mailbox::with_certificate(id, person.id, certificate);
+        let mailbox = Mailbox::of_login(id, person.id, certificate, matches!(proof, Proof::Token { .. }));
         let before = ctx.log.watermark();
         let acting = Rate::per_second(settings.messages_per_second.into(), settings.message_burst);
         let looking =

@@ -305,7 +305,7 @@ impl Registration<'_> {
             negotiation: self.negotiation,
             realname,
             proof: login.proof.clone(),
-            device: self.device(),
+            device: self.device(&login.proof),
             away: self.away.take(),
             peer: self.peer.clone(),
         };
@@ -354,10 +354,13 @@ impl Registration<'_> {
         })
     }
 
-    /// The device this client is on: what it named, else its certificate, else the default one. The one place that
+    /// The device this client is on: its token's, else what it named, else its certificate, else the default one. The one place that
     /// decides it.
-    fn device(&mut self) -> DeviceName {
+    fn device(&mut self, proof: &Proof) -> DeviceName {
         let named = std::mem::take(&mut self.device);
+        if let Proof::Token { device, .. } = proof {
+            return DeviceName::named(device).unwrap_or(named);
+        }
         match &self.peer.certificate {
             Some(fingerprint) if named.is_default() => DeviceName::of_certificate(fingerprint),
             _ => named,

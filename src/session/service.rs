@@ -85,13 +85,16 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: "devices",
-        usage: "[forget <name>]",
-        summary: "lists your devices and when each was last here",
+        usage: "[add <name> | remove <name> | forget <name>] [json]",
+        summary: "lists your devices, and lets one in without your password",
         details: &[
             "A device is a client that logs in as account/name, alice/phone for example. It is shown exactly what it missed.",
             "devices forget phone         when it comes back it is a new one",
+            "devices add browser          makes a token, which the device logs in with in place of your password",
+            "devices remove browser       its token is no login any more, and its sessions end; so with your next password",
+            "With json behind it, the answer is for a program: one object a line.",
         ],
-        cost: Cost::Look,
+        cost: Cost::Act,
         asked: Asked::Devices,
     },
     Row {

@@ -16,6 +16,7 @@ mod open;
 mod past;
 mod rooms;
 mod search;
+mod tokens;
 mod words;
 mod write;
 
@@ -38,6 +39,7 @@ pub use missed::{Gap, MORE_MAX, Missed};
 pub use open::{Lock, database_path, post_order};
 pub use past::{Conversation, Found, Mark, Shown, Span, Wanted};
 pub use search::Search;
+pub use tokens::TokenRow;
 pub use write::{Tx, Writer};
 
 /// A connection that only looks: many may be open beside the writer, one a thread.

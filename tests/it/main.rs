@@ -12,6 +12,7 @@ mod chat_scripts;
 mod chathistory;
 mod client_tags;
 mod conformance;
+mod device_tokens;
 mod devices;
 mod disk_full;
 mod durable;

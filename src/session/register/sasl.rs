@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::auth::{Secret, Verdict};
-use crate::log::{Account, Proof, StoreError};
+use crate::auth::{Secret, Token, Verdict};
+use crate::log::{Account, Proof, StoreError, TokenRow};
 use crate::net::limits::Attempt;
 use crate::proto::caps::Cap;
 use crate::proto::device::DeviceName;
@@ -158,8 +158,39 @@ impl Registration<'_> {
         }
     }
 
+    /// Checks a password, or the token of a device in its place.
     pub(super) async fn check(&self, account: &str, password: Secret) -> Result<Login, String> {
+        if let Some(token) = Token::entered(&password) {
+            return self.check_token(account, &token).await;
+        }
         check(self.ctx, self.peer.address, account, password).await
+    }
+}
+
+impl Registration<'_> {
+    async fn check_token(&self, account: &str, token: &Token) -> Result<Login, String> {
+        let key = AccountName::parse(account).ok().map(|name| name.key().to_owned()).unwrap_or_default();
+        let attempt = attempt(self.ctx, self.peer.address, &key)?;
+        let hash = token.hash();
+        let found = self.ctx.log.readers().account_by_token(hash).await;
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.ctx.throttle.succeeded(attempt);
+                return Err(unreadable(error));
+            }
+        };
+        let usable = |row: &Account| !row.disabled && !row.removed && may_act_as(&row.name, account);
+        match found.filter(|(row, _)| !key.is_empty() && usable(row)) {
+            Some((row, TokenRow { hash, device, .. })) => {
+                self.ctx.throttle.succeeded(attempt);
+                Ok(Login { row, proof: Proof::Token { hash, device }, rehashed: None })
+            }
+            None => {
+                count_failure(self.ctx, self.peer.address);
+                Err("this token is not valid, or no longer; log in with your password".to_owned())
+            }
+        }
     }
 }
 

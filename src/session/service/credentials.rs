@@ -47,7 +47,8 @@ impl Session {
             Err(error) => return self.service_says(&format!("Not changed: {error}.")),
         };
         self.acts += 1;
-        let change = Intent::ChangePassword { account: self.person.id, session: self.id, old, new };
+        let keep = self.mailbox.by_token.then(|| self.presence.place.device.clone());
+        let change = Intent::ChangePassword { account: self.person.id, session: self.id, old, new, keep };
         match self.ctx.log.ask(change).await {
             Ok(_) => {
                 tracing::info!(session = self.id, account = %nick, "password changed by its owner");
@@ -77,6 +78,10 @@ impl Session {
 
     /// The certificate of this connection, or one by its fingerprint; behind it what to call it.
     async fn add_certificate(&mut self, rest: &str) {
+        if self.mailbox.by_token {
+            // Else revoking the token would not lock out who had it.
+            return self.service_says("Not done: log in with your password or a certificate first, not with a token.");
+        }
         let (first, label) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
         let shown = self.shown_certificate();
         let (fingerprint, label) = match (Fingerprint::parse(first), shown.clone()) {

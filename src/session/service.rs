@@ -3,6 +3,7 @@
 //! since it may hold a password; it answers by NOTICE, to the session that asked alone.
 
 mod account;
+mod admin;
 mod credentials;
 mod past;
 mod search;
@@ -33,6 +34,17 @@ enum Asked {
     Whoami,
     Cert,
     Passwd,
+    Users,
+    Rooms,
+    Connected,
+    Figures,
+}
+
+impl Asked {
+    /// Whether it is for administrators alone, after OPER.
+    fn is_for_administrators(self) -> bool {
+        matches!(self, Asked::Users | Asked::Rooms | Asked::Connected | Asked::Figures)
+    }
 }
 
 struct Row {
@@ -92,7 +104,7 @@ const TABLE: &[Row] = &[
             "devices forget phone         when it comes back it is a new one",
             "devices add browser          makes a token, which the device logs in with in place of your password",
             "devices remove browser       its token is no login any more, and its sessions end; so with your next password",
-            "With json behind it, the answer is for a program: one object a line.",
+            JSON,
         ],
         cost: Cost::Act,
         asked: Asked::Devices,
@@ -129,7 +141,48 @@ const TABLE: &[Row] = &[
         cost: Cost::Act,
         asked: Asked::Passwd,
     },
+    Row {
+        name: "users",
+        usage: "[after <name> | add <name> [admin] [bot] | reset|disable|enable|devices|remove <name> | revoke <name> <device>] [json]",
+        summary: "looks after accounts (for administrators)",
+        details: &[
+            "users add carol              makes an account with a password that is made up and shown once; with admin or bot behind it",
+            "users reset carol            another password; sessions and tokens end",
+            "users disable carol          locks it out; users enable lets it in again",
+            "users devices carol          its devices and their tokens; users revoke carol phone takes one away",
+            JSON,
+        ],
+        cost: Cost::Act,
+        asked: Asked::Users,
+    },
+    Row {
+        name: "rooms",
+        usage: "[after #room | create #room [topic] | remove #room] [json]",
+        summary: "looks after rooms (for administrators)",
+        details: &["rooms remove #old            asks first; it takes away all that was said in it", JSON],
+        cost: Cost::Act,
+        asked: Asked::Rooms,
+    },
+    Row {
+        name: "connected",
+        usage: "[after <name>] [json]",
+        summary: "says who is connected (for administrators)",
+        details: &[JSON],
+        cost: Cost::Act,
+        asked: Asked::Connected,
+    },
+    Row {
+        name: "figures",
+        usage: "[json]",
+        summary: "says how the server is (for administrators)",
+        details: &[JSON],
+        cost: Cost::Act,
+        asked: Asked::Figures,
+    },
 ];
+
+const JSON: &str =
+    "With json behind it, the answer is for a program: one object a line, the last with \"ok\". Times are UTC.";
 
 fn find(word: &str) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(word))
@@ -191,6 +244,11 @@ impl Session {
             Asked::Whoami => self.service_whoami(),
             Asked::Cert => self.service_cert(rest).await,
             Asked::Passwd => self.service_passwd(rest).await,
+            // Rare, and no reason for every session to be bigger.
+            Asked::Users => Box::pin(self.service_users(rest)).await,
+            Asked::Rooms => Box::pin(self.service_rooms(rest)).await,
+            Asked::Connected => self.service_connected(rest),
+            Asked::Figures => self.service_figures(rest),
         }
     }
 
@@ -202,7 +260,8 @@ impl Session {
             row.details.iter().for_each(|line| self.service_says(line));
             return;
         }
-        for row in TABLE {
+        let powers = self.powers();
+        for row in TABLE.iter().filter(|row| powers || !row.asked.is_for_administrators()) {
             self.service_says(&format!("{} {}: {}", row.name, row.usage, row.summary).replace(" :", ":"));
         }
         self.service_says(&format!("Write for example: /msg {SERVICE} help history"));
@@ -219,8 +278,7 @@ impl Session {
     /// A line from the service to this session; a long one goes on in further lines.
     pub(super) fn service_says(&mut self, text: &str) {
         let source = encode::source(SERVICE, &self.ctx.info.name);
-        let room =
-            BODY_MAX.saturating_sub(encode::said_len(SERVICE, &self.ctx.info.name, "NOTICE", &self.person.nick, ""));
+        let room = self.service_room();
         let mut rest = text;
         loop {
             let (part, more) = encode::split(rest, room);
@@ -234,6 +292,16 @@ impl Session {
             }
             rest = more;
         }
+    }
+
+    /// Bytes of text that one line of the service has room for.
+    fn service_room(&self) -> usize {
+        BODY_MAX.saturating_sub(encode::said_len(SERVICE, &self.ctx.info.name, "NOTICE", &self.person.nick, ""))
+    }
+
+    /// Whether an object can be said in one line.
+    fn service_fits(&self, value: &serde_json::Value) -> bool {
+        value.to_string().len() <= self.service_room()
     }
 
     /// WHOIS of the service.

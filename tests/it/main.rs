@@ -2,6 +2,7 @@
 
 mod account_registration;
 mod admin;
+mod administration;
 mod bad_input;
 mod bot_mode;
 mod channel_rename;

@@ -168,7 +168,8 @@ impl Session {
     /// What came of it, in words or for a program.
     pub(super) fn service_outcome(&mut self, json: bool, ok: bool, words: &str) {
         match json {
-            true => self.service_json(&json!({ "ok": ok, "message": words })),
+            // In one line, even if every sign of it had to be escaped.
+            true => self.service_json(&json!({ "ok": ok, "message": encode::split(words, 160).0 })),
             false => self.service_says(words),
         }
     }

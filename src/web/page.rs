@@ -34,6 +34,9 @@ pub struct File {
 }
 
 const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const PNG: &str = "image/png";
 
 macro_rules! file {
     ($path:literal, $name:literal, $kind:expr) => {
@@ -42,7 +45,37 @@ macro_rules! file {
 }
 
 /// All there are.
-pub const FILES: &[File] = &[file!("/", "index.html", HTML)];
+pub const FILES: &[File] = &[
+    file!("/", "index.html", HTML),
+    file!("/app.css", "app.css", CSS),
+    file!("/admin.js", "admin.js", SCRIPT),
+    file!("/app.js", "app.js", SCRIPT),
+    file!("/client.js", "client.js", SCRIPT),
+    file!("/composer.js", "composer.js", SCRIPT),
+    file!("/connection.js", "connection.js", SCRIPT),
+    file!("/dom.js", "dom.js", SCRIPT),
+    file!("/emoji.js", "emoji.js", SCRIPT),
+    file!("/history.js", "history.js", SCRIPT),
+    file!("/i18n.js", "i18n.js", SCRIPT),
+    file!("/irc.js", "irc.js", SCRIPT),
+    file!("/keep.js", "keep.js", SCRIPT),
+    file!("/notify.js", "notify.js", SCRIPT),
+    file!("/state.js", "state.js", SCRIPT),
+    file!("/text.js", "text.js", SCRIPT),
+    file!("/view-dialogs.js", "view-dialogs.js", SCRIPT),
+    file!("/view-header.js", "view-header.js", SCRIPT),
+    file!("/view-login.js", "view-login.js", SCRIPT),
+    file!("/view-message.js", "view-message.js", SCRIPT),
+    file!("/view-rooms.js", "view-rooms.js", SCRIPT),
+    file!("/view-side.js", "view-side.js", SCRIPT),
+    file!("/view-timeline.js", "view-timeline.js", SCRIPT),
+    file!("/i18n/en.js", "i18n/en.js", SCRIPT),
+    file!("/i18n/zh-CN.js", "i18n/zh-CN.js", SCRIPT),
+    file!("/manifest.webmanifest", "manifest.webmanifest", "application/manifest+json"),
+    file!("/icon.svg", "icon.svg", "image/svg+xml"),
+    file!("/icon-192.png", "icon-192.png", PNG),
+    file!("/icon-512.png", "icon-512.png", PNG),
+];
 
 /// What is sent of a file.
 #[derive(Debug)]

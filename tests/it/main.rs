@@ -57,6 +57,7 @@ mod slow_readers;
 mod talk;
 mod tls;
 mod user_modes;
+mod web_browser;
 mod web_page;
 mod web_socket;
 mod whois;

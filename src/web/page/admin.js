@@ -1,0 +1,128 @@
+// For administrators: accounts, rooms, who is connected, the server in figures. Every act is a question to the service
+// account, which carries it out as the command line does; there is no other way in. Fetched when it is opened.
+
+import { dialog, h } from './dom.js';
+import { moment, t } from './i18n.js';
+import { plain } from './text.js';
+import { sure } from './view-dialogs.js';
+
+/** Pages of a list that are read at once; whoever has more names looks for one. */
+const PAGES_MAX = 20;
+const when = (time) => (time ? moment(Date.parse(time)) : '—');
+
+export function admin(app) {
+  const { client } = app;
+  const panel = h('div', { role: 'tabpanel' });
+  const status = h('p', { class: 'error', role: 'alert' });
+  const tabs = h('div', { class: 'tabs', role: 'tablist' });
+  const element = dialog(t('administration'), t('close'), tabs, status, panel);
+  element.classList.add('admin');
+
+  /** Does something; says what went wrong, else shows the list again. */
+  const act = async (words, after) => {
+    status.textContent = '';
+    try {
+      const [answer] = await client.told(words);
+      await after?.();
+      return answer ?? {};
+    } catch (error) {
+      status.textContent = error.message || t('offline');
+      return null;
+    }
+  };
+  const button = (label, onclick, kind = '') => h('button', { type: 'button', class: kind, onclick }, label);
+  const name = (text) => h('bdi', {}, plain(text));
+  const table = (heads, rows) => h('div', { class: 'table-box' }, h('table', {},
+    h('thead', {}, h('tr', {}, heads.map((head) => h('th', { scope: 'col' }, head)))),
+    h('tbody', {}, rows.map((cells) => h('tr', {}, cells.map((cell) => h('td', {}, cell)))))));
+  const line = (label, word, go, more = []) => {
+    const input = h('input', { required: true, maxlength: '64', placeholder: label, 'aria-label': label, autocapitalize: 'none', spellcheck: 'false' });
+    return h('form', { class: 'beside', onsubmit: (event) => { event.preventDefault(); go(input.value.trim()); } }, input, more, h('button', { type: 'submit', class: 'primary' }, word));
+  };
+  const ask = async (question, word, words, again) => {
+    if ((await sure(question, { word })) !== null) act(words, again);
+  };
+  const secret = (answer) => answer?.password && panel.prepend(h('p', { role: 'status' }, t('admin-password', { name: plain(answer.account) }), ' ', h('span', { class: 'secret' }, answer.password)));
+
+  async function users() {
+    const rows = await all('users');
+    const kind = h('select', { 'aria-label': t('role') }, h('option', { value: '' }, t('admin-person')), h('option', { value: ' admin' }, t('administrator')), h('option', { value: ' bot' }, t('bot')));
+    panel.replaceChildren(
+      line(t('account'), t('admin-add'), async (text) => secret(await act(`users add ${text}${kind.value}`, users)), [kind]),
+      table([t('account'), t('role'), t('admin-last'), t('admin-acts')], rows.map((user) => [
+        name(user.account),
+        [user.admin && t('administrator'), user.bot && t('bot'), user.disabled && t('admin-disabled')].filter(Boolean).join(', '),
+        user.sessions ? t('online') : when(user.last_seen),
+        [
+          button(t(user.disabled ? 'admin-enable' : 'admin-disable'), () => act(`users ${user.disabled ? 'enable' : 'disable'} ${user.account}`, users)),
+          button(t('admin-reset'), async () => {
+            if ((await sure(t('admin-reset-sure', { name: plain(user.account) }), { word: t('admin-reset') })) !== null) secret(await act(`users reset ${user.account}`, users));
+          }),
+          button(t('devices'), () => devices(user.account)),
+        ],
+      ])));
+  }
+
+  async function devices(account) {
+    const rows = await all(`users devices ${account}`);
+    const again = () => devices(account);
+    panel.replaceChildren(
+      h('p', {}, button(t('back-to-list'), () => show('users')), ' ', name(account)),
+      rows.length ? table([t('devices'), t('admin-last'), t('admin-token'), t('admin-acts')], rows.map((device) => [
+        name(device.device), device.sessions ? t('online') : when(device.last_seen), device.token ? when(device.token_used) : '—',
+        device.token ? button(t('admin-revoke'), () => act(`users revoke ${account} ${device.device}`, again), 'danger') : null,
+      ])) : h('p', { class: 'hint' }, t('nobody')));
+  }
+
+  async function rooms() {
+    const rows = await all('rooms');
+    panel.replaceChildren(
+      line(t('room-name'), t('admin-create'), (text) => act(`rooms create ${text.startsWith('#') ? text : `#${text}`}`, rooms)),
+      table([t('room-name'), t('members'), t('message'), t('admin-last'), t('admin-acts')], rows.map((room) => [
+        [name(room.room), h('br'), h('small', { dir: 'auto' }, plain(room.topic ?? ''))], String(room.members), String(room.messages), when(room.last),
+        button(t('admin-remove'), () => ask(t('admin-remove-sure', { name: plain(room.room) }), t('admin-remove'), `rooms remove ${room.room}`, rooms), 'danger'),
+      ])));
+  }
+
+  async function connected() {
+    const rows = await all('connected');
+    panel.replaceChildren(table([t('account'), t('devices'), t('here-since'), t('status')], rows.map((person) => [
+      name(person.account), (person.devices ?? []).map(plain).join(', ') || String(person.sessions), when(person.since), t(person.away ? 'away' : 'online'),
+    ])));
+  }
+
+  async function figures() {
+    const [row] = await client.told('figures');
+    const entries = Object.entries(row).filter(([key]) => key !== 'ok');
+    panel.replaceChildren(table([t('admin-figure'), t('admin-value')], entries.map(([key, value]) => [key.replace(/_/g, ' '), key === 'started' ? when(value) : String(value)])));
+  }
+
+  /** A whole list, page by page. */
+  async function all(question) {
+    const rows = [];
+    let after = '';
+    for (let pages = 0; pages < PAGES_MAX; pages++) {
+      const page = await client.listed(`${question}${after}`);
+      rows.push(...page.rows);
+      if (!page.more) break;
+      after = ` after ${page.more}`;
+    }
+    return rows;
+  }
+
+  const views = { users, rooms, connected, figures };
+  async function show(which) {
+    for (const tab of tabs.children) tab.setAttribute('aria-selected', String(tab.dataset.view === which));
+    status.textContent = '';
+    try {
+      await views[which]();
+    } catch (error) {
+      status.textContent = error.message || t('offline');
+    }
+  }
+  for (const view of Object.keys(views)) {
+    tabs.append(h('button', { type: 'button', role: 'tab', 'data-view': view, onclick: () => show(view) }, t(`admin-${view}`)));
+  }
+  show('users');
+  tabs.firstElementChild.focus();
+}

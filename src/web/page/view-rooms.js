@@ -1,0 +1,125 @@
+// The list at the side: rooms and people, what is unread in them, and the way between them.
+
+import { h, icon, iconButton, reconcile } from './dom.js';
+import { t } from './i18n.js';
+import { person, listed } from './state.js';
+import { plain } from './text.js';
+import { avatar } from './view-message.js';
+
+export class Rooms {
+  constructor(app) {
+    this.app = app;
+    this.filter = h('input', { type: 'search', class: 'filter', placeholder: t('find-room'), 'aria-label': t('find-room'), autocomplete: 'off', oninput: () => this.render(), onkeydown: (event) => this.key(event) });
+    this.title = h('strong', { class: 'network' });
+    this.rooms = h('ul', {});
+    this.direct = h('ul', {});
+    this.me = h('button', { type: 'button', class: 'me', onclick: () => app.settings() });
+    this.admin = iconButton('shield', t('administration'), () => app.administer(), { hidden: true });
+    this.element = h(
+      'nav',
+      { class: 'rooms-pane', 'aria-label': t('rooms-and-people') },
+      h('header', {}, this.title, this.admin, iconButton('help', t('help'), () => app.help())),
+      this.filter,
+      h('div', { class: 'lists' },
+        this.section(t('rooms'), this.rooms, t('add-room'), () => app.addRoom()),
+        this.section(t('people'), this.direct, t('add-person'), () => app.addPerson())),
+      h('footer', {}, this.me),
+    );
+  }
+
+  section(title, list, label, add) {
+    const id = `list-${title}`;
+    list.setAttribute('aria-labelledby', id);
+    return h('section', {}, h('div', { class: 'section-head' }, h('h2', { id }, title), iconButton('plus', label, add)), list);
+  }
+
+  /** The rooms in the order in which they are shown. */
+  get order() {
+    const { rooms, direct } = listed(this.app.state);
+    const wanted = this.filter.value.trim().toLowerCase();
+    const fits = (room) => !wanted || room.key.includes(wanted);
+    return { rooms: rooms.filter(fits), direct: direct.filter(fits) };
+  }
+
+  render() {
+    const { app } = this;
+    const { rooms, direct } = this.order;
+    const sign = (room) =>
+      [room.name, room.key === app.state.active, room.unread, room.mentions, room.joined, room.direct && this.status(room), Boolean(room.draft)].join('|');
+    const make = (room) => this.entry(room);
+    reconcile(this.rooms, rooms, (room) => room.key, sign, make);
+    reconcile(this.direct, direct, (room) => room.key, sign, make);
+    this.title.textContent = plain(app.state.network || 'chatd');
+    this.admin.hidden = !app.mayAdminister;
+    this.mine();
+  }
+
+  mine() {
+    const { state } = this.app;
+    const sign = `${state.me}|${person(state, state.me).away}|${this.app.client.connection.phase}`;
+    if (this.me.dataset.sign === sign) return;
+    this.me.dataset.sign = sign;
+    const away = person(state, state.me).away !== null;
+    const status = this.app.client.connection.phase === 'online' ? t(away ? 'away' : 'online') : t('offline');
+    this.me.replaceChildren(avatar(state.me), h('span', { class: 'me-words' }, h('bdi', {}, plain(state.me)), h('small', {}, status)), icon('gear'));
+    this.me.setAttribute('aria-label', t('settings-of', { name: plain(state.me) }));
+  }
+
+  status(room) {
+    const someone = person(this.app.state, room.name);
+    if (!someone.online) return 'offline';
+    return someone.away === null ? 'online' : 'away';
+  }
+
+  entry(room) {
+    const { app } = this;
+    const current = room.key === app.state.active;
+    const count = room.unread ? h('span', { class: room.mentions ? 'count loud' : 'count' }, room.unread > 99 ? '99+' : String(room.unread)) : null;
+    const status = room.direct && this.status(room);
+    const words = [plain(room.name)];
+    if (status) words.push(t(status));
+    if (room.unread) words.push(t('unread-count', { count: room.unread }));
+    const mark = room.direct
+      ? h('span', { class: 'with-dot' }, avatar(room.name, 'small'), h('span', { class: `dot ${status}` }))
+      : h('span', { class: 'hash', 'aria-hidden': 'true' }, '#');
+    const name = room.direct ? room.name : room.name.slice(1);
+    const classes = ['room', room.unread && 'unread', room.mentions && 'mentioned', !room.joined && 'left'];
+    return h('li', {}, h(
+      'button',
+      { type: 'button', class: classes.filter(Boolean).join(' '), 'aria-current': current ? 'true' : null, 'aria-label': words.join(', '), onclick: () => this.choose(room) },
+      mark, h('bdi', { class: 'room-name' }, plain(name)), room.draft && !current ? h('span', { class: 'draft' }, '✎') : null, count));
+  }
+
+  choose(room) {
+    this.filter.value = '';
+    this.app.show(room);
+  }
+
+  key(event) {
+    const { rooms, direct } = this.order;
+    if (event.key === 'Enter') {
+      const best = [...rooms, ...direct][0];
+      if (best) this.choose(best);
+      event.preventDefault();
+    } else if (event.key === 'Escape') {
+      this.filter.value = '';
+      this.render();
+      this.app.composer.focus();
+    } else if (event.key === 'ArrowDown') {
+      this.element.querySelector('.room')?.focus();
+      event.preventDefault();
+    }
+  }
+
+  /** The next room up or down the list, or the next with something unread. */
+  step(by, unread = false) {
+    const { rooms, direct } = listed(this.app.state);
+    const all = [...rooms, ...direct];
+    const from = all.findIndex((room) => room.key === this.app.state.active);
+    for (let n = 1; n <= all.length; n++) {
+      const room = all[(from + by * n + all.length * n) % all.length];
+      if (!unread || room.unread) return this.app.show(room);
+    }
+    return undefined;
+  }
+}

@@ -1,8 +1,9 @@
 // A client made of irc-framework, driven by lines: what happens is written to standard output, what is to be said comes
-// from standard input. Arguments: port, account, and how to log in: sasl, pass, or history (sasl, and then CHATHISTORY
-// instead of what the server tells unasked). The password comes in CHAT_PASSWORD.
+// from standard input. Arguments: port, account, and how to log in: sasl, pass, web (sasl, over a WebSocket), or history
+// (sasl, and then CHATHISTORY instead of what the server tells unasked). The password comes in CHAT_PASSWORD.
 "use strict";
 
+const net = require("net");
 const readline = require("readline");
 const { Client } = require("irc-framework");
 
@@ -25,6 +26,11 @@ const options = {
     enable_echomessage: true,
     auto_reconnect: false,
 };
+if (login === "web") {
+    options.transport = require("irc-framework/src/transports/websocket");
+    options.websocket_protocol = "text.ircv3.net";
+    options.path = "/irc";
+}
 if (login === "pass") {
     options.password = account + ":" + password;
     options.account = {};
@@ -47,9 +53,23 @@ client.on("close", () => {
     if (leaving) {
         process.exit(0);
     }
-    setTimeout(() => client.connect(options), 300);
+    setTimeout(comeBack, 300);
 });
 client.connect(options);
+
+// A WebSocket of Node.js that finds nobody there says nothing more, so we look first.
+function comeBack() {
+    if (login !== "web") {
+        client.connect(options);
+        return;
+    }
+    const probe = net.connect(options.port, options.host);
+    probe.on("connect", () => {
+        probe.destroy();
+        client.connect(options);
+    });
+    probe.on("error", () => setTimeout(comeBack, 300));
+}
 
 readline.createInterface({ input: process.stdin }).on("line", (line) => {
     const [verb, target, ...words] = line.split(" ");

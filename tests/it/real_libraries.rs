@@ -66,6 +66,10 @@ impl Program {
         let script = root().join("tests/clients/framework.js");
         let mut command = node(modules);
         command.arg(script).args([&*server.address().port().to_string(), account, login]);
+        if login == "web" {
+            // The test's certificate is nobody's; a WebSocket of Node.js can be told so in no other way.
+            command.env("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+        }
         Program::start(command.env("CHAT_PASSWORD", password_of(account)))
     }
 
@@ -175,6 +179,16 @@ async fn irc_framework_by_pass() {
     said_before(&server).await;
     let mut client = Program::irc_framework(&server, &modules, "bob", "pass");
     lives_through_a_restart(&mut server, &mut client, "bob").await;
+}
+
+/// As it runs in a browser, in Kiwi IRC for example.
+#[tokio::test]
+async fn irc_framework_over_websocket() {
+    let Some(modules) = installed("node_modules") else { return };
+    let mut server = server().await;
+    said_before(&server).await;
+    let mut client = Program::irc_framework(&server, &modules, "alice", "web");
+    lives_through_a_restart(&mut server, &mut client, "alice").await;
 }
 
 /// A client that has CHATHISTORY is told nothing unasked; it fetches what it lacks, page by page.

@@ -228,6 +228,50 @@ async fn the_end_of_the_server_is_said_and_closed_properly() {
 }
 
 #[tokio::test]
+async fn who_does_not_read_is_waited_for_and_loses_nothing() {
+    let server = Server::configure().set("limits.ping_interval", "1h").start().await;
+    let (mut socket, _) = server.open_socket("/irc", &[]).await.expect("a WebSocket");
+    for line in ["CAP REQ batch", "CAP END", "PASS the-word-of-bob", "NICK bob", "USER b 0 * :b"] {
+        socket.send(Message::text(line)).await.expect("sent");
+    }
+    hear(&mut socket, " 366 ").await;
+    // Far more than the buffers on the way take in, while nobody reads.
+    let mut alice = server.login("alice").await;
+    let before = server.rss();
+    let text = "x".repeat(400);
+    for n in 0..40_000 {
+        alice.send(format!("PRIVMSG #lobby :{n} {text}")).await;
+        if n % 1000 == 999 {
+            alice.sync().await;
+        }
+    }
+    let grown = server.rss().saturating_sub(before) >> 20;
+    assert!(grown < 64, "{grown} MiB for one who does not read");
+    for n in 0..40_000 {
+        hear(&mut socket, &format!("#lobby :{n} ")).await;
+    }
+}
+
+#[tokio::test]
+async fn who_takes_nothing_is_cut_off() {
+    let server = Server::configure().set("limits.write_deadline", "500ms").start().await;
+    let (mut socket, _) = server.open_socket("/irc", &[]).await.expect("a WebSocket");
+    for line in ["PASS the-word-of-bob", "NICK bob", "USER b 0 * :b"] {
+        socket.send(Message::text(line)).await.expect("sent");
+    }
+    hear(&mut socket, " 366 ").await;
+    let mut alice = server.login("alice").await;
+    let text = "x".repeat(400);
+    for n in 0..100_000 {
+        alice.send(format!("PRIVMSG #lobby :{n} {text}")).await;
+        if n % 500 == 499 && alice.sync().await.iter().any(|line| line.matches(":bob QUIT")) {
+            return;
+        }
+    }
+    alice.expect(":bob QUIT").await;
+}
+
+#[tokio::test]
 async fn silence_and_deafness_end_as_anywhere() {
     let server = Server::configure()
         .set("limits.ping_interval", "200ms")

@@ -25,6 +25,14 @@ pub struct Cli {
     #[arg(value_name = "[USER@]HOST[:PORT]")]
     pub place: Option<String>,
 
+    /// On a terminal: line after line, instead of the full screen (for screen readers and simple terminals)
+    #[arg(long)]
+    pub plain: bool,
+
+    /// On the full screen: a shell command that is run when a message rings; it is told CHAT_WITH, CHAT_FROM, CHAT_TEXT
+    #[arg(long, value_name = "COMMAND")]
+    pub notify_command: Option<String>,
+
     #[command(flatten)]
     pub common: Common,
 

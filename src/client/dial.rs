@@ -117,6 +117,8 @@ pub struct Dialer {
     pub ask: Option<Ask>,
     /// See [`Session::new`].
     pub fetch: u32,
+    /// See [`Session::for_screen`].
+    pub screen: bool,
 }
 
 impl Dialer {
@@ -124,7 +126,13 @@ impl Dialer {
     /// person meanwhile.
     pub async fn dial(&self, mut told: impl FnMut(String)) -> Result<TlsLink, DialError> {
         let stream = self.connect().await?;
-        let mut link = Link::new(stream, Session::new(self.credentials.clone(), self.fetch));
+        let mut link = Link::new(
+            stream,
+            match self.screen {
+                true => Session::for_screen(self.credentials.clone()),
+                false => Session::new(self.credentials.clone(), self.fetch),
+            },
+        );
         let login = async {
             loop {
                 match link.next().await? {

@@ -48,6 +48,37 @@ pub enum Heard {
         why: String,
         again: bool,
     },
+    /// A reaction to a message, given or taken back.
+    Reacted(Reacted),
+    /// The message `target` was taken back.
+    Redacted {
+        with: String,
+        by: String,
+        target: String,
+    },
+    /// Somebody is typing there, or no longer.
+    Typing {
+        with: String,
+        from: String,
+        going: bool,
+    },
+    /// How far this account has read there, on whichever device; `None`: nothing yet.
+    Read {
+        with: String,
+        at: Option<Millis>,
+    },
+    /// There is a conversation of this name, in which something was said last at that time.
+    Conversation {
+        with: String,
+        at: Millis,
+    },
+    /// A page of the past as a whole, for a screen.
+    Page(Page),
+    /// What was asked for with this number will not come.
+    Unanswered {
+        query: u64,
+        why: String,
+    },
     /// All that was asked before this fence has been answered.
     Fence(u64),
     /// For the person to read.
@@ -101,6 +132,31 @@ pub struct Said {
     pub replayed: bool,
     /// What [`super::session::Session::say`] gave, if it is the echo of that.
     pub ticket: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reacted {
+    pub with: String,
+    pub from: String,
+    pub own: bool,
+    /// The id of the message that it is about.
+    pub target: String,
+    pub reaction: String,
+    pub taken_back: bool,
+}
+
+/// What came in one batch: messages and happenings, the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The number of the question, if it was one of ours.
+    pub query: Option<u64>,
+    /// The conversation; empty for what a search has found.
+    pub with: String,
+    pub heard: Vec<Heard>,
+    /// How many lines came, also such as mean nothing to us, and the ids of the first and the last.
+    pub lines: usize,
+    pub first: Option<String>,
+    pub last: Option<String>,
 }
 
 /// Something that happened in a room (`None`: to a person, wherever we meet).

@@ -36,11 +36,27 @@ const WANTED: [&str; 17] = [
     "standard-replies",
 ];
 
+/// What a screen can show beside that.
+const WANTED_ON_SCREEN: [&str; 3] = ["draft/event-playback", MARKERS, REDACTION];
+
 /// For scripts: what they are sent does not count as seen, so that their account's person is told of it all the same.
 pub const PASSIVE: &str = "chatd/passive";
 
 pub const HISTORY: &str = "draft/chathistory";
 pub const SEARCH: &str = "soju.im/search";
+pub const MARKERS: &str = "draft/read-marker";
+pub const REDACTION: &str = "draft/message-redaction";
+
+/// What the connection is for, which decides what is asked of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Reads for one purpose and shows nobody the rest.
+    Script,
+    /// Shows line after line as they come.
+    Lines,
+    /// Fetches what it shows.
+    Screen,
+}
 
 /// Bytes of base64 in one AUTHENTICATE line.
 const SASL_CHUNK: usize = 400;
@@ -103,7 +119,8 @@ impl Caps {
                 None => (name, true),
             };
             self.on.retain(|known| *known != name);
-            if let (true, Some(known)) = (on, WANTED.iter().find(|wanted| **wanted == name)) {
+            let mut wanted = WANTED.iter().chain(&WANTED_ON_SCREEN);
+            if let (true, Some(known)) = (on, wanted.find(|wanted| **wanted == name)) {
                 self.on.push(known);
             }
         }
@@ -111,20 +128,23 @@ impl Caps {
 }
 
 /// The wanted ones among what is offered (`name` or `name=value`, separated by blanks).
-pub fn wanted_of(offered: &str, passive: bool) -> Vec<&'static str> {
+pub fn wanted_of(offered: &str, mode: Mode) -> Vec<&'static str> {
     let names: Vec<&str> = offered.split_ascii_whitespace().map(cap_name).collect();
     // A chatd shows whoever talks what they missed, direct messages too, and better than we could ask for it.
-    let shown_unasked = !passive && names.contains(&PASSIVE);
+    let shown_unasked = mode == Mode::Lines && names.contains(&PASSIVE);
     let wanted = WANTED.into_iter().filter(|wanted| match *wanted {
-        PASSIVE => passive,
+        PASSIVE => mode == Mode::Script,
         HISTORY => !shown_unasked,
         _ => true,
     });
+    let on_screen = WANTED_ON_SCREEN.into_iter().filter(|_| mode == Mode::Screen);
+    let wanted = wanted.chain(on_screen);
     wanted.filter(|wanted| names.contains(wanted)).collect()
 }
 
 pub struct Login {
     who: Credentials,
+    mode: Mode,
     offered: String,
     caps: Caps,
     /// CAP REQs without an answer yet.
@@ -151,9 +171,18 @@ pub enum Step {
 const OFFER_MAX: usize = 16 * 1024;
 
 impl Login {
-    pub fn new(who: Credentials) -> Login {
+    pub fn new(who: Credentials, mode: Mode) -> Login {
         let caps = Caps::default();
-        Login { who, offered: String::new(), caps, open: 0, authenticated: false, ended: false, said: String::new() }
+        Login {
+            who,
+            mode,
+            offered: String::new(),
+            caps,
+            open: 0,
+            authenticated: false,
+            ended: false,
+            said: String::new(),
+        }
     }
 
     /// The first lines.
@@ -224,7 +253,7 @@ impl Login {
                 }
                 // One it will not have spoils the whole list: ask for each.
                 if names.len() > 1 {
-                    for name in names.iter().filter(|name| WANTED.contains(*name)) {
+                    for name in names.iter().filter(|name| WANTED.contains(*name) || WANTED_ON_SCREEN.contains(*name)) {
                         self.open += 1;
                         out.push(Line::new().command("CAP").param("REQ").last(name));
                     }
@@ -250,7 +279,7 @@ impl Login {
             });
         }
         self.caps.offered(&self.offered);
-        let wanted = wanted_of(&self.offered, self.who.passive);
+        let wanted = wanted_of(&self.offered, self.mode);
         if !wanted.is_empty() {
             self.open += 1;
             out.push(Line::new().command("CAP").param("REQ").last(&wanted.join(" ")));
@@ -307,10 +336,11 @@ mod tests {
 
     #[test]
     fn history_is_asked_for_where_nobody_shows_it_unasked() {
-        let has = |offered: &str, passive| wanted_of(offered, passive).contains(&HISTORY);
+        let has = |offered: &str, mode| wanted_of(offered, mode).contains(&HISTORY);
         let (chatd, other) = ("batch chatd/passive draft/chathistory", "batch draft/chathistory=x");
-        assert!(has(chatd, true), "a script reads nothing that was meant for its person");
-        assert!(!has(chatd, false), "who talks is shown what waits, direct messages too");
-        assert!(has(other, true) && has(other, false));
+        assert!(has(chatd, Mode::Script), "a script reads nothing that was meant for its person");
+        assert!(!has(chatd, Mode::Lines), "who talks is shown what waits, direct messages too");
+        assert!(has(chatd, Mode::Screen), "a screen fetches what it shows");
+        assert!(has(other, Mode::Script) && has(other, Mode::Lines));
     }
 }

@@ -26,6 +26,7 @@ pub mod settings;
 pub mod show;
 pub mod text;
 pub mod trust;
+pub mod tui;
 pub mod view;
 
 use std::env;
@@ -58,6 +59,8 @@ use crate::when::{Edge, When};
 
 /// Old lines fetched in each room from a server that leaves the fetching to us.
 const HISTORY_LINES: u32 = 50;
+/// So often a password can be typed.
+const PASSWORD_TRIES: u32 = 3;
 
 /// Why `chat` could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +74,8 @@ pub enum Failure {
     Dial(#[from] DialError),
     #[error(transparent)]
     Pipe(#[from] PipeError),
+    #[error(transparent)]
+    Screen(#[from] tui::run::ScreenError),
 }
 
 /// Does what the command line says; errors go to standard error.
@@ -85,7 +90,7 @@ pub fn run(cli: Cli) -> ExitCode {
 
 fn run_inner(cli: Cli) -> Result<(), Failure> {
     let files = Files::of_this_person().map_err(Failure::Failed)?;
-    let Cli { place, common, task } = cli;
+    let Cli { place, plain, notify_command, common, task } = cli;
     if common.save_password && common.save.is_none() {
         return Err(Failure::Usage("--save-password says what --save may write: give both".to_owned()));
     }
@@ -230,20 +235,38 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
         }
         None => {
             let terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !simple_terminal();
+            let screen = terminal && !plain;
+            if screen {
+                // Before there are threads.
+                show::learn_zone(clock::now());
+            }
             let mut dialer = dialer(&files, &common, place, HISTORY_LINES)?;
+            dialer.screen = screen;
             let server = format!("{}@{}", dialer.credentials.user, dialer.address.place());
-            let (address, who) = (dialer.address.clone(), dialer.credentials.clone());
+            let address = dialer.address.clone();
+            let config = files.config().map_err(Failure::Usage)?;
             on_runtime(async {
                 if terminal {
-                    let remember = || {
+                    let remember = |who: &Credentials| {
                         if let Err(error) = files.remember(&server) {
                             complain(&format!("cannot remember this server in {}: {error}", files.last.display()));
                         }
-                        if let Err(error) = save(&files, &common, &address, &who) {
+                        if let Err(error) = save(&files, &common, &address, who) {
                             complain(&error.to_string());
                         }
                     };
-                    return Ok(interactive::run(&mut dialer, remember).await?);
+                    if !screen {
+                        let who = dialer.credentials.clone();
+                        return Ok(interactive::run(&mut dialer, || remember(&who)).await?);
+                    }
+                    let (link, greetings) = first_dial(&mut dialer).await?;
+                    remember(&dialer.credentials);
+                    // From here on the terminal belongs to the screen.
+                    dialer.ask = None;
+                    let command = Some(config.notify.command.clone()).filter(|command| !command.is_empty());
+                    let notify_command = notify_command.or(command);
+                    let settings = tui::model::Settings::of(&config);
+                    return Ok(tui::run::run(&dialer, link, settings, notify_command, greetings).await?);
                 }
                 let mut link = dialer.dial(|text| complain(&text)).await?;
                 save(&files, &common, &dialer.address, &dialer.credentials)?;
@@ -251,6 +274,28 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
                 let result = pipe::talk(&mut link, Lines::stdin(), &mut out, &mut complain, Zone::Local).await;
                 farewell(link, result).await
             })
+        }
+    }
+}
+
+/// Logs in for the first time; a mistyped password is asked for again. Gives back what the server said meanwhile, too.
+async fn first_dial(dialer: &mut Dialer) -> Result<(dial::TlsLink, Vec<String>), Failure> {
+    let mut tries = 1;
+    loop {
+        let mut greetings = Vec::new();
+        match dialer.dial(|text| greetings.push(text)).await {
+            Ok(link) => return Ok((link, greetings)),
+            // One that was read from somewhere would only be read again.
+            Err(error @ DialError::Denied { origin: None, .. })
+                if tries < PASSWORD_TRIES && matches!(dialer.credentials.proof, Proof::Password(_)) =>
+            {
+                tries += 1;
+                complain(&error.to_string());
+                let password = password::password(&Source::Prompt, &dialer.credentials.user, &dialer.address, |_| {});
+                let password = password.map_err(|error| Failure::Failed(error.to_string()))?;
+                dialer.credentials.proof = Proof::Password(password);
+            }
+            Err(error) => return Err(error.into()),
         }
     }
 }
@@ -394,6 +439,7 @@ fn dialer_to(
         pins: Pins::new(files.pins.clone()),
         ask: somebody_there.then_some(interactive::ask_person),
         fetch,
+        screen: false,
     })
 }
 

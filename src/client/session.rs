@@ -4,6 +4,8 @@
 //! [`Session::say`] ends as `Stored` or `Refused` (or in [`Session::unconfirmed`], if the connection ends first); and
 //! that its memory is bounded, whatever the server sends.
 
+mod asking;
+mod marks;
 pub mod multiline;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -11,11 +13,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::heard::{Happened, Heard, Said, Speech, What};
-use super::login::{Caps, Credentials, HISTORY, Login, PASSIVE, SEARCH, Step, wanted_of};
+use super::heard::{Happened, Heard, Page, Said, Speech, What};
+use super::login::{Caps, Credentials, HISTORY, Login, Mode, PASSIVE, SEARCH, Step, wanted_of};
 use super::text::{clean, key, same, split};
 use crate::event::Millis;
 use crate::proto::line::{BODY_MAX, Line, Message, escape};
+pub use asking::Which;
 use multiline::{Gathered, MULTILINE};
 
 /// Texts under way to the server at one time. When there are as many, [`Session::say`] takes no more.
@@ -23,11 +26,14 @@ pub const PENDING_MAX: usize = 256;
 const BATCHES_MAX: usize = 64;
 const ROOMS_MAX: usize = 4096;
 const NAMES_MAX: usize = 20_000;
+/// What one page may hold; what a server sends beyond that is passed over.
+const PAGE_MAX: usize = 2000;
 /// What the server puts before a message of ours, as long as we have not seen it: nick, user and a full host name.
 const MASK_GUESS: usize = 63 + 20 + 2;
 
 pub struct Session {
     login: Option<Login>,
+    mode: Mode,
     nick: String,
     caps: Caps,
     /// Lines of history to ask for at joining, from a server that leaves that to us; 0: none.
@@ -44,6 +50,8 @@ pub struct Session {
     batches: Vec<Batch>,
     names: BTreeMap<String, Vec<String>>,
     pending: VecDeque<Pending>,
+    /// Pages asked for and not yet here.
+    queries: VecDeque<u64>,
     last_id: u64,
     out: Vec<Line>,
     heard: VecDeque<Heard>,
@@ -61,6 +69,8 @@ struct Batch {
     id: String,
     parent: Option<String>,
     kind: BatchKind,
+    /// What came in it, for a screen.
+    page: Page,
 }
 
 enum BatchKind {
@@ -88,17 +98,30 @@ struct Frame {
     label: Option<u64>,
     /// The line stands for itself: its label is not that of a batch around it.
     alone: bool,
+    /// The batch that is a page of the past, if the line belongs to one.
+    page: Option<String>,
 }
 
 impl Session {
     /// `fetch`: how many old lines to ask for in each room, where the server leaves that to us.
     pub fn new(who: Credentials, fetch: u32) -> Session {
+        let mode = if who.passive { Mode::Script } else { Mode::Lines };
+        Session::with_mode(who, fetch, mode)
+    }
+
+    /// For a screen: what is old comes as a [`Page`], when it is asked for.
+    pub fn for_screen(who: Credentials) -> Session {
+        Session::with_mode(who, 0, Mode::Screen)
+    }
+
+    fn with_mode(who: Credentials, fetch: u32, mode: Mode) -> Session {
         let nick = who.user.clone();
-        let login = Login::new(who);
+        let login = Login::new(who, mode);
         let mut out = Vec::new();
         login.start(&mut out);
         Session {
             login: Some(login),
+            mode,
             nick,
             caps: Caps::default(),
             fetch,
@@ -111,6 +134,7 @@ impl Session {
             batches: Vec::new(),
             names: BTreeMap::new(),
             pending: VecDeque::new(),
+            queries: VecDeque::new(),
             last_id: 0,
             out,
             heard: VecDeque::new(),
@@ -309,13 +333,18 @@ impl Session {
         let at = time.map_or(now, |time| Millis(time.unix_timestamp() * 1000 + i64::from(time.millisecond())));
         let msgid = message.tags.value("msgid").map(|id| clean(&id)).filter(|id| !id.is_empty());
         let own_label = message.tags.value("label").and_then(|label| label.parse().ok());
-        let mut frame = Frame { at, msgid, replayed: false, label: own_label, alone: own_label.is_some() };
+        let mut frame = Frame { at, msgid, replayed: false, label: own_label, alone: own_label.is_some(), page: None };
         // A batch inside a batch inside a batch: as deep as there are batches, and no deeper.
         let mut around = message.tags.value("batch");
         for _ in 0..self.batches.len() {
             let Some(batch) = around.and_then(|id| self.batches.iter().find(|batch| batch.id == id)) else { break };
             match batch.kind {
-                BatchKind::Replay { .. } | BatchKind::Found => frame.replayed = true,
+                BatchKind::Replay { .. } | BatchKind::Found => {
+                    frame.replayed = true;
+                    if self.mode == Mode::Screen {
+                        frame.page = Some(batch.id.clone());
+                    }
+                }
                 BatchKind::Answer { label } => frame.label = frame.label.or(Some(label)),
                 BatchKind::Lines(_) | BatchKind::Other => {}
             }
@@ -325,6 +354,7 @@ impl Session {
     }
 
     fn live(&mut self, message: &Message, frame: &Frame) {
+        self.count_into_page(frame);
         let from = clean(message.source.map_or("", |source| source.split(['!', '@']).next().unwrap_or_default()));
         match message.command.to_ascii_uppercase().as_str() {
             "PRIVMSG" | "NOTICE" if self.gather(message) => {}
@@ -334,6 +364,10 @@ impl Session {
                 self.happened(message, frame, from);
             }
             "BATCH" => self.batch(message, frame),
+            "TAGMSG" => self.tagged(message, frame, from),
+            "REDACT" => self.redacted(message, frame, from),
+            "MARKREAD" => self.marked(message),
+            "CHATHISTORY" => self.conversation(message),
             "PONG" => self.pong(message.params.last().copied().unwrap_or_default()),
             "ACK" => self.stored(frame.label),
             "CAP" => self.cap(message),
@@ -341,6 +375,11 @@ impl Session {
                 let about = (message.params.len() > 3).then(|| clean(message.params[2]));
                 let why = clean(message.params.last().copied().unwrap_or_default());
                 let again = message.param(1).is_some_and(|code| code == "RATE_LIMITED");
+                let of_page = message.param(0).is_some_and(|command| ["CHATHISTORY", "SEARCH"].contains(&command));
+                if let Some(query) = self.settle_query(frame.label, of_page) {
+                    self.heard.push_back(Heard::Unanswered { query, why });
+                    return;
+                }
                 self.refused(frame.label, about, why, again);
             }
             "WARN" | "NOTE" => {
@@ -372,16 +411,7 @@ impl Session {
             },
             None => (speech, text),
         };
-        let from_person = source.as_ref().is_some_and(|source| source.contains('!'));
-        let with = if self.is_room(target.trim_start_matches(['~', '@', '%', '+'])) {
-            clean(target.trim_start_matches(['~', '@', '%', '+']))
-        } else if own {
-            clean(&target)
-        } else if from_person {
-            from.clone()
-        } else {
-            String::new()
-        };
+        let with = self.with(&target, &from, own, source.as_deref());
         let ticket = if own && !frame.replayed { self.settle_echo(&frame, &target, text) } else { None };
         if own && let Some(source) = source {
             self.mask_len = Some(source.len());
@@ -397,21 +427,46 @@ impl Session {
             }
         }
         let lines: Vec<String> = text.split('\n').map(clean).collect();
-        self.heard.push_back(Heard::Said(Said {
+        let said = Said {
             with,
             from,
             own,
             speech,
             text: lines.join("\n"),
             at: frame.at,
-            msgid: frame.msgid,
+            msgid: frame.msgid.clone(),
             reply_to,
             bot,
             replayed: frame.replayed,
             ticket,
-        }));
+        };
+        self.emit(&frame, Heard::Said(said));
         if let Some(ticket) = ticket {
             self.heard.push_back(Heard::Stored { ticket });
+        }
+    }
+
+    /// The conversation that a line from `from` to `target` belongs to; empty: the server itself speaks.
+    fn with(&self, target: &str, from: &str, own: bool, source: Option<&str>) -> String {
+        let bare = target.trim_start_matches(['~', '@', '%', '+']);
+        if self.is_room(bare) {
+            clean(bare)
+        } else if own {
+            clean(target)
+        } else if source.is_some_and(|source| source.contains('!')) {
+            from.to_owned()
+        } else {
+            String::new()
+        }
+    }
+
+    /// Passes on what was heard: at once, or with its page.
+    fn emit(&mut self, frame: &Frame, heard: Heard) {
+        let page = frame.page.as_ref().and_then(|id| self.batches.iter_mut().find(|batch| batch.id == *id));
+        match page {
+            Some(batch) if batch.page.heard.len() < PAGE_MAX => batch.page.heard.push(heard),
+            Some(_) => {}
+            None => self.heard.push_back(heard),
         }
     }
 
@@ -471,7 +526,7 @@ impl Session {
             self.change_rooms(own, room.as_deref(), &what, message.source);
         }
         let (at, msgid, replayed) = (frame.at, frame.msgid.clone(), frame.replayed);
-        self.heard.push_back(Heard::Happened(Happened { room, who, own, what, at, msgid, replayed }));
+        self.emit(frame, Heard::Happened(Happened { room, who, own, what, at, msgid, replayed }));
     }
 
     fn change_rooms(&mut self, own: bool, room: Option<&str>, what: &What, source: Option<&str>) {
@@ -502,10 +557,15 @@ impl Session {
             if self.batches.len() >= BATCHES_MAX {
                 return;
             }
-            let kind = match (message.param(1).unwrap_or_default(), frame.label) {
+            let kind = message.param(1).unwrap_or_default();
+            let of_page = matches!(kind, "chathistory" | "draft/chathistory" | SEARCH);
+            let query = if of_page { self.settle_query(frame.label, true) } else { None };
+            let kind = match (kind, frame.label) {
                 ("chathistory" | "draft/chathistory", _) => {
                     let with = clean(message.param(2).unwrap_or_default());
-                    self.heard.push_back(Heard::Earlier { with: with.clone() });
+                    if self.mode != Mode::Screen {
+                        self.heard.push_back(Heard::Earlier { with: with.clone() });
+                    }
                     BatchKind::Replay { with, count: 0, oldest: None }
                 }
                 (SEARCH, _) => BatchKind::Found,
@@ -518,11 +578,17 @@ impl Session {
                 (_, Some(label)) if frame.alone => BatchKind::Answer { label },
                 _ => BatchKind::Other,
             };
-            self.batches.push(Batch { id: id.to_owned(), parent: message.tags.value("batch"), kind });
+            let with = if let BatchKind::Replay { with, .. } = &kind { with.clone() } else { String::new() };
+            let page = Page { query, with, heard: Vec::new(), lines: 0, first: None, last: None };
+            self.batches.push(Batch { id: id.to_owned(), parent: message.tags.value("batch"), kind, page });
         } else if let Some(id) = id.strip_prefix('-')
             && let Some(at) = self.batches.iter().position(|batch| batch.id == id)
         {
-            match self.batches.remove(at).kind {
+            let Batch { kind, page, .. } = self.batches.remove(at);
+            match kind {
+                BatchKind::Replay { .. } | BatchKind::Found if self.mode == Mode::Screen => {
+                    self.heard.push_back(Heard::Page(page));
+                }
                 BatchKind::Replay { with, count, oldest } => self.heard.push_back(Heard::Now { with, count, oldest }),
                 BatchKind::Answer { label } => self.stored(Some(label)),
                 BatchKind::Lines(gathered) => self.gathered(*gathered),
@@ -547,7 +613,7 @@ impl Session {
             "ACK" => self.caps.change(list),
             "NEW" => {
                 self.caps.offered(list);
-                let wanted = wanted_of(list, false).join(" ");
+                let wanted = wanted_of(list, self.mode).join(" ");
                 if !wanted.is_empty() {
                     self.out.push(Line::new().command("CAP").param("REQ").last(&wanted));
                 }
@@ -605,6 +671,7 @@ impl Session {
                 let verb = if away.starts_with("is ") { " " } else { " is away: " };
                 self.heard.push_back(Heard::Info(format!("{}{verb}{away}", param(1))));
             }
+            _ if numeric.starts_with(['4', '5']) && self.query_refused(frame.label, &rest(2)) => {}
             _ if numeric.starts_with(['4', '5']) || matches!(numeric, "902" | "904" | "905" | "906") => {
                 let about = (message.params.len() > 2).then(|| param(1));
                 let why = if message.params.len() > 2 { param(message.params.len() - 1) } else { rest(1) };

@@ -1,5 +1,7 @@
 //! How times, names and messages look in print. Pure, but for the time zone.
 
+use std::sync::OnceLock;
+
 use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
@@ -16,13 +18,50 @@ pub enum Zone {
     Utc,
 }
 
+/// The offsets of this place and the days from which they hold, the oldest first.
+static OFFSETS: OnceLock<Vec<(i64, UtcOffset)>> = OnceLock::new();
+const DAY: i64 = 24 * 3600;
+const YEARS_BACK: i64 = 20;
+
+/// Learns the time zone. To be called before there are other threads: afterwards it cannot safely be asked for.
+pub fn learn_zone(now: Millis) {
+    let today = now.0 / 1000 / DAY;
+    let mut offsets: Vec<(i64, UtcOffset)> = Vec::new();
+    for day in today - YEARS_BACK * 365..today + 365 {
+        let noon = utc(Millis((day * DAY + DAY / 2) * 1000));
+        let Ok(offset) = UtcOffset::local_offset_at(noon) else { return };
+        if offsets.last().is_none_or(|(_, last)| *last != offset) {
+            offsets.push((day * DAY, offset));
+        }
+    }
+    let _ = OFFSETS.set(offsets);
+}
+
+fn local_offset(at: OffsetDateTime) -> UtcOffset {
+    UtcOffset::local_offset_at(at).unwrap_or_else(|_| {
+        let offsets = OFFSETS.get().map_or(&[][..], Vec::as_slice);
+        let holds = offsets.iter().rev().find(|(from, _)| *from <= at.unix_timestamp()).or(offsets.first());
+        holds.map_or(UtcOffset::UTC, |(_, offset)| *offset)
+    })
+}
+
 impl Zone {
     fn moment(self, at: Millis) -> OffsetDateTime {
         let utc = utc(at);
         match self {
             Zone::Utc => utc,
-            Zone::Local => utc.to_offset(UtcOffset::local_offset_at(utc).unwrap_or(UtcOffset::UTC)),
+            Zone::Local => utc.to_offset(local_offset(utc)),
         }
+    }
+
+    /// When a day begins.
+    pub fn start_of(self, day: Date) -> Millis {
+        let utc = day.midnight().assume_utc();
+        let offset = match self {
+            Zone::Utc => UtcOffset::UTC,
+            Zone::Local => local_offset(utc),
+        };
+        Millis((utc.unix_timestamp() - i64::from(offset.whole_seconds())) * 1000)
     }
 
     pub fn day(self, at: Millis) -> Date {

@@ -103,6 +103,13 @@ impl View {
             | Heard::LoginFailed(_)
             | Heard::Settled
             | Heard::Stored { .. }
+            | Heard::Reacted(_)
+            | Heard::Redacted { .. }
+            | Heard::Typing { .. }
+            | Heard::Read { .. }
+            | Heard::Conversation { .. }
+            | Heard::Page(_)
+            | Heard::Unanswered { .. }
             | Heard::Fence(_) => {}
         }
     }

@@ -282,7 +282,7 @@ async fn chat_asks_for_the_password_of_oper() {
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("made private");
     let (pin, place) = (fingerprint(&server.certificate()), format!("root@127.0.0.1:{}", server.address().port()));
     let file = file.to_str().expect("UTF-8");
-    let chat = [env!("CARGO_BIN_EXE_chat"), "--password-file", file, "--fingerprint", &pin, &place];
+    let chat = [env!("CARGO_BIN_EXE_chat"), "--plain", "--password-file", file, "--fingerprint", &pin, &place];
     let root = Terminal::open(&home, &chat);
     root.shows(&["#lobby", ">"]).await;
     root.types("/oper root typed-too-early");

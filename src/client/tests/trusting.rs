@@ -74,6 +74,7 @@ fn dialer(port: u16, pins: &Path, fixed: Option<Trust>, ask: Option<Ask>) -> Dia
         pins: Pins::new(pins.to_owned()),
         ask,
         fetch: 0,
+        screen: false,
     }
 }
 

@@ -1,0 +1,146 @@
+//! The terminal while the screen is on it: switched over, drawn to, rung, and always given back as it was found, also when
+//! the program panics.
+
+use std::io::{self, Stdout, Write, stdout};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use crossterm::event::{
+    DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
+    EnableMouseCapture,
+};
+use crossterm::execute;
+use crossterm::queue;
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, SetTitle,
+    disable_raw_mode, enable_raw_mode,
+};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+
+use super::model::Model;
+use super::view::{self, Areas};
+
+/// Bytes that are put into the clipboard at most: terminals take no more.
+const COPY_MAX: usize = 64 * 1024;
+/// Columns of a notice.
+const NOTICE_MAX: usize = 200;
+
+/// Whether the terminal is ours now, and has to be given back.
+static OURS: AtomicBool = AtomicBool::new(false);
+
+pub struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    title: String,
+}
+
+impl Screen {
+    pub fn open() -> io::Result<Screen> {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let before = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                give_back();
+                before(info);
+            }));
+        });
+        take()?;
+        Ok(Screen { terminal: Terminal::new(CrosstermBackend::new(stdout()))?, title: String::new() })
+    }
+
+    /// Lets another program have the terminal.
+    pub fn leave(&mut self) {
+        give_back();
+    }
+
+    pub fn come_back(&mut self) -> io::Result<()> {
+        take()?;
+        self.title.clear();
+        self.redraw()
+    }
+
+    /// Forgets what was drawn, so that all is drawn anew.
+    pub fn redraw(&mut self) -> io::Result<()> {
+        self.terminal.clear()
+    }
+
+    pub fn size(&self) -> io::Result<Rect> {
+        let size = self.terminal.size()?;
+        Ok(Rect::new(0, 0, size.width, size.height))
+    }
+
+    /// Draws in one go: a terminal that can shows nothing half done.
+    pub fn draw(&mut self, model: &Model) -> io::Result<Areas> {
+        let mut areas = Areas::default();
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(|frame| areas = view::draw(model, frame))?;
+        let title = model.title();
+        if title != self.title {
+            queue!(self.terminal.backend_mut(), SetTitle(&title))?;
+            self.title = title;
+        }
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
+        Ok(areas)
+    }
+
+    /// Rings, and shows a notice where the terminal has them. `text` is clean.
+    pub fn ring(&mut self, title: &str, text: &str) -> io::Result<()> {
+        let bare = |text: &str| text.replace(';', ",").chars().take(NOTICE_MAX).collect::<String>();
+        let (title, text) = (bare(title), bare(text));
+        let set = |name: &str| std::env::var_os(name).is_some();
+        let rxvt = std::env::var("TERM").is_ok_and(|term| term.starts_with("rxvt") || term.starts_with("foot"));
+        let out = self.terminal.backend_mut();
+        if rxvt || set("VTE_VERSION") {
+            write!(out, "\x1b]777;notify;{title};{text}\x1b\\\x07")?;
+        } else {
+            write!(out, "\x1b]9;{title}: {text}\x1b\\\x07")?;
+        }
+        Write::flush(out)
+    }
+
+    pub fn copy(&mut self, text: &str) -> io::Result<()> {
+        let mut end = text.len().min(COPY_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let out = self.terminal.backend_mut();
+        write!(out, "\x1b]52;c;{}\x1b\\", STANDARD.encode(&text[..end]))?;
+        Write::flush(out)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn take() -> io::Result<()> {
+    enable_raw_mode()?;
+    OURS.store(true, Ordering::SeqCst);
+    let taken = execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableMouseCapture, EnableFocusChange);
+    if taken.is_err() {
+        give_back();
+    }
+    taken
+}
+
+fn give_back() {
+    if OURS.swap(false, Ordering::SeqCst) {
+        // If the terminal is gone there is nothing to give back.
+        let _ = execute!(
+            stdout(),
+            EndSynchronizedUpdate,
+            DisableFocusChange,
+            DisableMouseCapture,
+            DisableBracketedPaste,
+            SetTitle(""),
+            LeaveAlternateScreen,
+            crossterm::cursor::Show
+        );
+        let _ = disable_raw_mode();
+    }
+}

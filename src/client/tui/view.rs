@@ -1,0 +1,586 @@
+//! The model as a picture: conversations at the left, the messages, a status line, the text being written. Pure: it draws
+//! into a frame and changes nothing.
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer as Cells;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::{Modifier, Style};
+
+use super::buffer::Buffer;
+use super::layout::{Look, Row, Shape, cut, width, wrap};
+use super::model::{Conn, Key, Model};
+use super::overlay::{HELP, Overlay, Pick, Picking, Search};
+use super::palette::Palette;
+use super::sending::State;
+use crate::client::text::{clean, key};
+
+/// Below these widths there is no list of conversations, and no list of members.
+const WIDE_ENOUGH_FOR_LIST: u16 = 60;
+const WIDE_ENOUGH_FOR_MEMBERS: u16 = 50;
+const EDITOR_ROWS_MAX: usize = 8;
+/// A left-to-right mark: keeps what is written from right to left from pulling its neighbours over the border.
+const LRM: char = '\u{200e}';
+
+/// Where things were drawn, for the mouse.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Areas {
+    list: Rect,
+    listed: Vec<Option<Key>>,
+    messages: Rect,
+    rows: Vec<u64>,
+}
+
+impl Areas {
+    pub fn conversation_at(&self, column: u16, row: u16) -> Option<Key> {
+        let inside = self.list.contains(Position::new(column, row));
+        self.listed.get(usize::from(row.checked_sub(self.list.y)?)).filter(|_| inside)?.clone()
+    }
+
+    pub fn line_at(&self, column: u16, row: u16) -> Option<u64> {
+        let inside = self.messages.contains(Position::new(column, row));
+        self.rows.get(usize::from(row.checked_sub(self.messages.y)?)).filter(|_| inside).copied()
+    }
+}
+
+/// How the screen is divided.
+struct Split {
+    top: Rect,
+    list: Rect,
+    messages: Rect,
+    members: Rect,
+    status: Rect,
+    editor: Rect,
+}
+
+/// The size of the part with the messages on a screen of this size.
+pub fn message_size(model: &Model, screen: Rect) -> (usize, usize) {
+    let messages = split(model, screen).messages;
+    (usize::from(messages.width), usize::from(messages.height))
+}
+
+pub fn draw(model: &Model, frame: &mut Frame) -> Areas {
+    let palette = Palette { colours: model.settings.colours };
+    let parts = split(model, frame.area());
+    let cells = frame.buffer_mut();
+    draw_top(model, palette, parts.top, cells);
+    let listed = draw_list(model, palette, parts.list, cells);
+    let rows = draw_messages(model, palette, parts.messages, cells);
+    draw_members(model, palette, parts.members, cells);
+    draw_status(model, palette, parts.status, cells);
+    let cursor = draw_editor(model, palette, parts.editor, cells);
+    let cursor = draw_overlay(model, palette, frame.area(), frame.buffer_mut(), cursor);
+    if let Some(cursor) = cursor {
+        frame.set_cursor_position(cursor);
+    }
+    Areas { list: parts.list, listed, messages: parts.messages, rows }
+}
+
+fn split(model: &Model, area: Rect) -> Split {
+    let list_width = match area.width {
+        0..WIDE_ENOUGH_FOR_LIST => 0,
+        WIDE_ENOUGH_FOR_LIST..=100 => 17,
+        101..=160 => 22,
+        _ => 28,
+    };
+    let editor_rows = editor_rows(model, usize::from(area.width)).0.len().clamp(1, EDITOR_ROWS_MAX);
+    let editor_rows = u16::try_from(editor_rows).unwrap_or(1).min(area.height.saturating_sub(3).max(1));
+    let top_rows = u16::from(area.height > 4);
+    let status_rows = u16::from(area.height > 2);
+    let body_height = area.height.saturating_sub(top_rows + status_rows + editor_rows);
+    let body = Rect { x: area.x, y: area.y + top_rows, width: area.width, height: body_height };
+    let list = Rect { width: list_width, ..body };
+    // One column for the border.
+    let left = if list_width > 0 { list_width + 1 } else { 0 };
+    let rest = body.width - left.min(body.width);
+    let members_shown = model.members_shown && model.buffer().is_some_and(|buffer| buffer.is_room);
+    let members_width = if members_shown && rest >= WIDE_ENOUGH_FOR_MEMBERS { (rest / 4).clamp(14, 22) } else { 0 };
+    let border = u16::from(members_width > 0);
+    let messages = Rect { x: body.x + left, width: rest - members_width - border, ..body };
+    let members = Rect { x: body.x + body.width - members_width, width: members_width, ..body };
+    let top = Rect { height: top_rows, ..area };
+    let status = Rect { y: body.y + body.height, height: status_rows, ..area };
+    let editor = Rect { y: status.y + status_rows, height: editor_rows, ..area };
+    Split { top, list, messages, members, status, editor }
+}
+
+fn put(cells: &mut Cells, x: u16, y: u16, text: &str, columns: usize, style: Style) -> u16 {
+    if columns == 0 || !cells.area.contains(Position::new(x, y)) {
+        return x;
+    }
+    cells.set_stringn(x, y, text, columns, style).0
+}
+
+fn fill(cells: &mut Cells, area: Rect, style: Style) {
+    for y in area.top()..area.bottom() {
+        put(cells, area.x, y, &" ".repeat(usize::from(area.width)), usize::from(area.width), style);
+    }
+}
+
+fn border(cells: &mut Cells, x: u16, area: Rect, palette: Palette) {
+    for y in area.top()..area.bottom() {
+        if let Some(cell) = cells.cell_mut(Position::new(x, y)) {
+            cell.set_symbol(&format!("│{LRM}")).set_style(palette.quiet());
+        }
+    }
+}
+
+fn draw_top(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) {
+    if area.height == 0 {
+        return;
+    }
+    fill(cells, area, palette.bar());
+    let columns = usize::from(area.width);
+    let Some(buffer) = model.buffer() else {
+        put(cells, area.x, area.y, &format!(" {}", model.place), columns, palette.bar());
+        return;
+    };
+    let right = match buffer.is_room {
+        true if !buffer.joined => " not in this room ".to_owned(),
+        true => format!(" {} here ", buffer.members.len()),
+        false => String::new(),
+    };
+    let room = columns.saturating_sub(width(&right));
+    let name = cut(&format!(" {}  ", buffer.name), room);
+    let at = put(cells, area.x, area.y, &name, room, palette.bar().add_modifier(Modifier::BOLD));
+    let left = room.saturating_sub(usize::from(at - area.x));
+    put(cells, at, area.y, &cut(&buffer.topic, left), left, palette.bar());
+    put(cells, area.x + area.width - width(&right).min(columns) as u16, area.y, &right, columns, palette.bar());
+}
+
+fn draw_list(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) -> Vec<Option<Key>> {
+    if area.width == 0 {
+        return Vec::new();
+    }
+    border(cells, area.x + area.width, area, palette);
+    let mut entries: Vec<(Option<&Key>, &Buffer)> = Vec::new();
+    let mut heading_at = None;
+    for (of, buffer) in &model.buffers {
+        if of.0 && heading_at.is_none() {
+            heading_at = Some(entries.len());
+        }
+        entries.push((Some(of), buffer));
+    }
+    // A blank row stands between rooms and persons.
+    let mut rows: Vec<Option<(&Key, &Buffer)>> = Vec::new();
+    for (at, (of, buffer)) in entries.into_iter().enumerate() {
+        if heading_at == Some(at) && at > 0 {
+            rows.push(None);
+        }
+        rows.extend(of.map(|of| Some((of, buffer))));
+    }
+    let height = usize::from(area.height);
+    let current = rows.iter().position(|row| row.is_some_and(|(of, _)| model.is_current(of))).unwrap_or(0);
+    let skip = if rows.len() > height { current.saturating_sub(height / 2).min(rows.len() - height) } else { 0 };
+    let mut listed = Vec::new();
+    for (y, row) in (area.top()..area.bottom()).zip(rows.into_iter().skip(skip)) {
+        listed.push(row.map(|(of, _)| of.clone()));
+        let Some((of, buffer)) = row else { continue };
+        let more = if buffer.uncounted { "+" } else { "" };
+        let count = match (buffer.unread, buffer.mentions) {
+            (0, _) => String::new(),
+            (unread, 0) => format!("{unread}{more} "),
+            (unread, mentions) if unread == mentions => format!("{unread}{more}! "),
+            (unread, mentions) => format!("{unread}{more} {mentions}! "),
+        };
+        let columns = usize::from(area.width);
+        let style = match () {
+            () if model.is_current(of) => palette.chosen(),
+            () if !buffer.joined => palette.quiet(),
+            () if buffer.mentions > 0 || (of.0 && buffer.unread > 0) => palette.alarm(),
+            () if buffer.unread > 0 => Style::new().add_modifier(Modifier::BOLD),
+            () => Style::new(),
+        };
+        put(cells, area.x, y, &" ".repeat(columns), columns, style);
+        let room = columns.saturating_sub(width(&count) + 1);
+        put(cells, area.x, y, &format!(" {}", cut(&buffer.name, room.saturating_sub(1))), room, style);
+        put(cells, area.x + area.width - width(&count) as u16, y, &count, columns, style);
+    }
+    listed
+}
+
+fn draw_messages(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) -> Vec<u64> {
+    let Some(flow) = model.flow() else {
+        put(
+            cells,
+            area.x + 1,
+            area.y,
+            "You are in no room yet: /join ROOM, /list",
+            usize::from(area.width),
+            palette.quiet(),
+        );
+        return Vec::new();
+    };
+    let rows = flow.visible();
+    let blank = usize::from(area.height).saturating_sub(rows.len());
+    if blank > 0 && model.loading() {
+        let y = area.y + blank as u16 - 1;
+        put(cells, area.x + 1, y, "… earlier messages are coming", usize::from(area.width), palette.quiet());
+    }
+    let mut ids = vec![0; blank];
+    for (y, row) in (area.y + blank as u16..area.bottom()).zip(&rows) {
+        draw_row(model, palette, row, flow.shape, Rect { y, height: 1, ..area }, cells);
+        ids.push(row.id);
+    }
+    let aside = !flow.buffer.live && !flow.buffer.catching_up && !flow.buffer.lines().is_empty();
+    if flow.buffer.scroll != super::buffer::Scroll::Bottom || aside {
+        let text = if model.loading() { " loading … " } else { " ▼ End: the newest " };
+        let columns = width(text).min(usize::from(area.width));
+        put(cells, area.right() - columns as u16, area.bottom().saturating_sub(1), text, columns, palette.bar());
+    }
+    ids
+}
+
+fn draw_row(model: &Model, palette: Palette, row: &Row, shape: Shape, area: Rect, cells: &mut Cells) {
+    let columns = usize::from(area.width);
+    let style = palette.text(row.look);
+    match row.look {
+        Look::Date | Look::Unread => {
+            let text = format!(" {} ", row.text);
+            let left = columns.saturating_sub(width(&text)) / 2;
+            let right = columns.saturating_sub(left + width(&text));
+            let line = format!("{}{text}{}", "─".repeat(left), "─".repeat(right));
+            put(cells, area.x, area.y, &line, columns, style);
+            return;
+        }
+        _ => {}
+    }
+    put(cells, area.x, area.y, &row.time, shape.time_width(), palette.quiet());
+    let name_at = area.x + shape.time_width() as u16 + 1;
+    let name_style = match row.look {
+        Look::Said | Look::Own | Look::Mention | Look::Action | Look::Notice => palette.name(&row.name),
+        _ => style,
+    };
+    let pad = shape.name_width.saturating_sub(width(&row.name));
+    put(cells, name_at + pad as u16, area.y, &row.name, shape.name_width, name_style);
+    let text_at = area.x + shape.text_at() as u16;
+    if let Some(cell) = cells.cell_mut(Position::new(text_at.saturating_sub(1), area.y))
+        && !row.text.is_ascii()
+    {
+        cell.set_symbol(&format!(" {LRM}"));
+    }
+    put(cells, text_at, area.y, &row.text, columns.saturating_sub(shape.text_at()), style);
+    if row.look == Look::Mention && !model.nick.is_empty() {
+        highlight(cells, text_at, area.y, &row.text, &model.nick, palette.alarm());
+    }
+    if model.buffer().and_then(|buffer| buffer.selected) == Some(row.id) {
+        cells.set_style(area, palette.chosen());
+    }
+}
+
+/// Styles where `word` stands in a text that was put there.
+fn highlight(cells: &mut Cells, x: u16, y: u16, text: &str, word: &str, style: Style) {
+    let (low, word) = (key(text), key(word));
+    // Where small and large letters have different lengths, places would be wrong: then not at all.
+    if word.is_empty() || low.len() != text.len() {
+        return;
+    }
+    for (at, found) in low.match_indices(&word) {
+        if text.is_char_boundary(at) && text.is_char_boundary(at + found.len()) {
+            let from = x + width(&text[..at]) as u16;
+            let area = Rect { x: from, y, width: width(&text[at..at + found.len()]) as u16, height: 1 };
+            cells.set_style(area.intersection(cells.area), style);
+        }
+    }
+}
+
+fn draw_members(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) {
+    let (true, Some(buffer)) = (area.width > 0, model.buffer()) else { return };
+    border(cells, area.x - 1, area, palette);
+    let rank = |prefix: &str| "~&@%+".find(|c| prefix.starts_with(c)).unwrap_or(9);
+    let mut members: Vec<_> = buffer.members.values().collect();
+    members.sort_by_key(|member| (rank(&member.prefix), key(&member.nick)));
+    let height = usize::from(area.height);
+    let shown = if members.len() > height { height.saturating_sub(1) } else { members.len() };
+    for (y, member) in (area.top()..area.bottom()).zip(&members[..shown]) {
+        let sign = member.prefix.chars().next().unwrap_or(' ');
+        put(cells, area.x, y, &sign.to_string(), 1, palette.quiet());
+        let style = if member.away { palette.quiet() } else { palette.name(&member.nick) };
+        let room = usize::from(area.width) - 1;
+        put(cells, area.x + 1, y, &cut(&member.nick, room), room, style);
+    }
+    if members.len() > shown && area.height > 0 {
+        let text = format!(" and {} more", members.len() - shown);
+        put(cells, area.x, area.bottom() - 1, &text, usize::from(area.width), palette.quiet());
+    }
+}
+
+fn draw_status(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) {
+    if area.height == 0 {
+        return;
+    }
+    let columns = usize::from(area.width);
+    put(cells, area.x, area.y, &"─".repeat(columns), columns, palette.quiet());
+    let mut parts: Vec<(String, Style)> = Vec::new();
+    match &model.conn {
+        Conn::Up => {
+            let lag = model.lag.map(|lag| format!(" {lag} ms")).unwrap_or_default();
+            parts.push((format!("● {}@{}{lag}", model.nick, model.place), Style::new()));
+        }
+        Conn::Down { why, again } => {
+            let again = match again {
+                Some(_) => "; trying again (Ctrl-R: now)",
+                None => "; connecting …",
+            };
+            parts.push((format!("○ {why}{again}"), palette.alarm()));
+        }
+    }
+    match model.queue.open() {
+        0 => {}
+        // One that is just on its way is not worth a word.
+        1 if model.conn == Conn::Up => {}
+        open => parts.push((format!("{open} to be sent"), palette.alarm())),
+    }
+    if let Some((hint, _)) = &model.hint {
+        parts.push((clean(hint), palette.accent()));
+    } else if let Some(completion) = model.completion.as_ref().filter(|completion| completion.choices.len() > 1) {
+        let choices: Vec<&str> = completion.choices.iter().skip(completion.at).take(8).map(|c| c.trim()).collect();
+        parts.push((choices.join("  "), palette.accent()));
+    } else if let Some(buffer) = model.buffer()
+        && let Some(text) = typing(buffer)
+    {
+        parts.push((text, Style::new()));
+    }
+    let help = " F1 help ";
+    let mut at = put(cells, area.x, area.y, "─", columns, palette.quiet());
+    let end = area.right().saturating_sub(width(help) as u16 + 1);
+    for (text, style) in parts {
+        let room = usize::from(end.saturating_sub(at));
+        at = put(cells, at, area.y, &cut(&format!(" {text} "), room), room, style);
+        at = put(cells, at, area.y, "─", usize::from(end.saturating_sub(at)), palette.quiet());
+    }
+    put(cells, end.max(area.x), area.y, help, columns, palette.quiet());
+}
+
+fn typing(buffer: &Buffer) -> Option<String> {
+    let names: Vec<&str> = buffer.typing.iter().map(|(who, _)| who.as_str()).collect();
+    match names.as_slice() {
+        [] => None,
+        [one] => Some(format!("{one} is typing …")),
+        [one, other] => Some(format!("{one} and {other} are typing …")),
+        many => Some(format!("{} people are typing …", many.len())),
+    }
+}
+
+/// The rows of the text being written, and where the cursor is in them.
+fn editor_rows(model: &Model, columns: usize) -> (Vec<String>, (usize, usize)) {
+    let columns = columns.saturating_sub(2).max(4);
+    let (text, cursor) = (model.editor.text(), model.editor.cursor());
+    let (mut rows, mut place, mut from) = (Vec::new(), (0, 0), 0);
+    for line in text.split('\n') {
+        let inside = (from..=from + line.len()).contains(&cursor);
+        let pieces = cut_rows(line, columns);
+        let mut at = from;
+        for (n, piece) in pieces.iter().enumerate() {
+            let last = n + 1 == pieces.len();
+            if inside && cursor >= at && (cursor < at + piece.len() || last) {
+                place = (rows.len() + n, width(&text[at..cursor]));
+            }
+            at += piece.len();
+        }
+        rows.extend(pieces.into_iter().map(str::to_owned));
+        from += line.len() + 1;
+    }
+    if place.1 >= columns {
+        // Behind the last column: on the next row.
+        place = (place.0 + 1, 0);
+        rows.insert(place.0, String::new());
+    }
+    (rows, place)
+}
+
+/// A line in rows that together are the line.
+fn cut_rows(line: &str, columns: usize) -> Vec<&str> {
+    use unicode_segmentation::UnicodeSegmentation;
+    let (mut rows, mut from, mut taken) = (Vec::new(), 0, 0);
+    for (at, letter) in line.grapheme_indices(true) {
+        let wide = width(letter);
+        if taken + wide > columns {
+            rows.push(&line[from..at]);
+            (from, taken) = (at, 0);
+        }
+        taken += wide;
+    }
+    rows.push(&line[from..]);
+    rows
+}
+
+fn draw_editor(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) -> Option<Position> {
+    let (rows, (row, column)) = editor_rows(model, usize::from(area.width));
+    let height = usize::from(area.height);
+    let skip = if rows.len() > height { row.saturating_sub(height - 1).min(rows.len() - height) } else { 0 };
+    let replying = model.reply_to.and_then(|id| model.buffer()?.line(id));
+    let sign = if replying.is_some() { "↳" } else { ">" };
+    put(cells, area.x, area.y, sign, 1, palette.accent());
+    let room = usize::from(area.width.saturating_sub(2));
+    if model.editor.is_empty() {
+        let text = match (replying.map(|line| &line.entry), model.buffer()) {
+            (Some(super::buffer::Entry::Said(words)), _) => format!("answer {} (Esc: not)", words.from),
+            _ if model.selected_state() == Some(Selected::Refused) => {
+                "not sent: r try again  e edit  d drop  Esc back".to_owned()
+            }
+            _ if model.selected_state() == Some(Selected::Message) => {
+                "r reply  e react  d take back  y copy  Esc back".to_owned()
+            }
+            (_, Some(buffer)) => format!("write to {}", buffer.name),
+            (_, None) => String::new(),
+        };
+        put(cells, area.x + 2, area.y, &cut(&text, room), room, palette.quiet());
+    }
+    for (y, text) in (area.top()..area.bottom()).zip(rows.iter().skip(skip)) {
+        put(cells, area.x + 2, y, text, room, Style::new());
+    }
+    (area.height > 0).then(|| Position::new(area.x + 2 + column as u16, area.y + row.saturating_sub(skip) as u16))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Selected {
+    Message,
+    Refused,
+}
+
+impl Model {
+    fn selected_state(&self) -> Option<Selected> {
+        let id = self.buffer()?.selected?;
+        match self.queue.get(id).map(|outgoing| &outgoing.state) {
+            Some(State::Refused(_)) => Some(Selected::Refused),
+            Some(_) => None,
+            None => Some(Selected::Message),
+        }
+    }
+}
+
+/// A box in the middle; gives back its inside.
+fn window(cells: &mut Cells, area: Rect, title: &str, columns: u16, rows: u16, palette: Palette) -> Rect {
+    let (columns, rows) = (columns.min(area.width), rows.min(area.height));
+    let (x, y) = (area.x + (area.width - columns) / 2, area.y + (area.height - rows) / 2);
+    let outer = Rect { x, y, width: columns, height: rows };
+    if columns < 4 || rows < 3 {
+        return Rect { width: 0, height: 0, ..outer };
+    }
+    // Letters of two columns under the edge would stick out.
+    for row in outer.top()..outer.bottom() {
+        for column in outer.left()..outer.right() {
+            if let Some(cell) = cells.cell_mut(Position::new(column, row)) {
+                cell.reset();
+            }
+        }
+        if let Some(cell) = outer.left().checked_sub(1).and_then(|left| cells.cell_mut(Position::new(left, row)))
+            && width(cell.symbol()) > 1
+        {
+            cell.set_symbol(" ");
+        }
+    }
+    let inner = usize::from(columns) - 2;
+    let top = format!("╭{}{}╮", cut(&format!(" {title} "), inner), "─".repeat(inner.saturating_sub(width(title) + 2)));
+    put(cells, x, y, &top, columns.into(), palette.accent());
+    for row in y + 1..outer.bottom() - 1 {
+        put(cells, x, row, "│", 1, palette.accent());
+        put(cells, outer.right() - 1, row, "│", 1, palette.accent());
+    }
+    put(cells, x, outer.bottom() - 1, &format!("╰{}╯", "─".repeat(inner)), columns.into(), palette.accent());
+    Rect { x: x + 2, y: y + 1, width: columns - 4, height: rows - 2 }
+}
+
+fn draw_overlay(
+    model: &Model,
+    palette: Palette,
+    area: Rect,
+    cells: &mut Cells,
+    cursor: Option<Position>,
+) -> Option<Position> {
+    match &model.overlay {
+        Overlay::None => cursor,
+        Overlay::Help { scroll } => {
+            draw_help(*scroll, palette, area, cells);
+            None
+        }
+        Overlay::Pick(pick) => Some(draw_pick(pick, palette, area, cells)),
+        Overlay::Search(search) => {
+            draw_search(model, search, palette, area, cells);
+            None
+        }
+        Overlay::Password { account, password } => {
+            let inside = window(cells, area, &format!("Password of {}", clean(account)), 50, 3, palette);
+            let dots = "•".repeat(password.chars().count().min(usize::from(inside.width.saturating_sub(1))));
+            Some(Position::new(put(cells, inside.x, inside.y, &dots, inside.width.into(), Style::new()), inside.y))
+        }
+    }
+}
+
+fn draw_help(scroll: usize, palette: Palette, area: Rect, cells: &mut Cells) {
+    let inside = window(cells, area, "Keys and commands: ↑ ↓ scroll, Esc closes", 78, HELP.len() as u16 + 2, palette);
+    let skip = scroll.min(HELP.len().saturating_sub(inside.height.into()));
+    let column = 28.min(usize::from(inside.width) / 2);
+    for (y, (keys, what)) in (inside.top()..inside.bottom()).zip(&HELP[skip..]) {
+        put(cells, inside.x, y, &cut(keys, column - 1), column, palette.accent());
+        let room = usize::from(inside.width).saturating_sub(column);
+        put(cells, inside.x + column as u16, y, &cut(what, room), room, Style::new());
+    }
+}
+
+fn draw_pick(pick: &Pick, palette: Palette, area: Rect, cells: &mut Cells) -> Position {
+    let title = match pick.picking {
+        Picking::Conversation => "Go to",
+        Picking::Reaction(_) => "React with",
+    };
+    let inside = window(cells, area, title, 44, 16, palette);
+    let room = usize::from(inside.width);
+    let end = put(cells, inside.x, inside.y, &cut(&format!("> {}", pick.filter), room), room, Style::new());
+    let choices = pick.choices();
+    let at = pick.at.min(choices.len().saturating_sub(1));
+    let height = usize::from(inside.height.saturating_sub(1)).max(1);
+    let skip = at.saturating_sub(height - 1);
+    for (y, (n, (shown, _))) in (inside.y + 1..inside.bottom()).zip(choices.iter().enumerate().skip(skip)) {
+        let style = if n == at { palette.chosen() } else { Style::new() };
+        put(cells, inside.x, y, &cut(shown, room), room, style);
+    }
+    if choices.is_empty() && inside.height > 1 {
+        put(cells, inside.x, inside.y + 1, "nothing of that name", room, palette.quiet());
+    }
+    Position::new(end, inside.y)
+}
+
+fn draw_search(model: &Model, search: &Search, palette: Palette, area: Rect, cells: &mut Cells) {
+    let within = search.within.as_ref().map(|within| format!(" in {within}")).unwrap_or_default();
+    let state = match (&search.done, search.query) {
+        (Some(done), _) => done.clone(),
+        (None, Some(_)) => "searching …".to_owned(),
+        (None, None) => "Enter goes there, Esc closes".to_owned(),
+    };
+    let title = format!("“{}”{within}: {} found; {state}", clean(&search.words), search.hits.len());
+    let inside = window(cells, area, &title, area.width, area.height, palette);
+    let room = usize::from(inside.width);
+    let zone = model.settings.zone;
+    // As many rows as a hit takes: where and when, then what, cut to a few rows.
+    let mut y = inside.y;
+    let skip = search.at.saturating_sub(usize::from(inside.height) / 4);
+    for (n, said) in search.hits.iter().enumerate().skip(skip) {
+        let rows: Vec<String> =
+            said.text.split('\n').flat_map(|line| wrap(line, room.saturating_sub(2))).take(3).collect();
+        if usize::from(y) + 1 + rows.len() > usize::from(inside.bottom()) {
+            break;
+        }
+        let from = y;
+        let head = format!("{}  {}  ", zone.second(said.at), said.with);
+        let at = put(cells, inside.x, y, &cut(&head, room), room, palette.quiet());
+        put(
+            cells,
+            at,
+            y,
+            &cut(&said.from, 20),
+            room.saturating_sub(usize::from(at - inside.x)),
+            palette.name(&said.from),
+        );
+        for row in &rows {
+            y += 1;
+            put(cells, inside.x + 2, y, row, room, Style::new());
+            for word in search.words.split_whitespace() {
+                highlight(cells, inside.x + 2, y, row, word, palette.alarm());
+            }
+        }
+        y += 1;
+        if n == search.at {
+            cells.set_style(Rect { x: inside.x, y: from, width: inside.width, height: y - from }, palette.chosen());
+        }
+    }
+}

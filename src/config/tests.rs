@@ -221,3 +221,16 @@ fn a_file_that_is_not_text() {
     assert!(Config::load(Some(&file)).unwrap_err().to_string().contains("is not UTF-8"));
     assert!(Config::load(Some(dir.path())).unwrap_err().to_string().contains("cannot be read"));
 }
+
+#[test]
+fn origins_are_written_as_browsers_say_them() {
+    let with = |origin: &str| read(&format!("[web]\norigins = [{origin:?}]\n"));
+    for fit in ["https://chat.example.org", "http://localhost:8000", "https://[::1]:8443"] {
+        assert_eq!(with(fit).unwrap().web.origins, [fit]);
+    }
+    for bad in ["", "*", "chat.example.org", "https://", "https://a/b", "https://a b", "null"] {
+        assert!(with(bad).unwrap_err().to_string().contains("web.origins"), "{bad}");
+    }
+    assert!(faults("[web]\nenabled = \"yes\"\n").contains("write true or false"));
+    assert!(!Config::from_text("", None, [("CHATD_WEB__ENABLED", "false")]).unwrap().web.enabled);
+}

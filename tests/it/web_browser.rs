@@ -174,3 +174,12 @@ async fn by_keyboard_alone() {
     let Some(mut play) = Play::start("keyboard", &server) else { return };
     play.wishes("done").await;
 }
+
+#[tokio::test]
+async fn administrators_administer() {
+    let server = server().await;
+    let Some(mut play) = Play::start("admin", &server) else { return };
+    play.wishes("done").await;
+    assert!(server.chatd(&["user", "list"]).ok().contains("newcomer"));
+    assert!(!server.chatd(&["room", "list"]).ok().contains("#plans"));
+}

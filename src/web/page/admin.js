@@ -80,7 +80,7 @@ export function admin(app) {
       line(t('room-name'), t('admin-create'), (text) => act(`rooms create ${text.startsWith('#') ? text : `#${text}`}`, rooms)),
       table([t('room-name'), t('members'), t('message'), t('admin-last'), t('admin-acts')], rows.map((room) => [
         [name(room.room), h('br'), h('small', { dir: 'auto' }, plain(room.topic ?? ''))], String(room.members), String(room.messages), when(room.last),
-        button(t('admin-remove'), () => ask(t('admin-remove-sure', { name: plain(room.room) }), t('admin-remove'), `rooms remove ${room.room}`, rooms), 'danger'),
+        button(t('admin-remove'), () => ask(t('admin-remove-sure', { name: plain(room.room) }), t('admin-remove'), `rooms remove ${room.room} yes`, rooms), 'danger'),
       ])));
   }
 

@@ -6,6 +6,10 @@ import { check, enter, passwordOf, scenario, until } from './lib.mjs';
 await scenario(async () => {
   const root = await enter('root');
   const alice = await enter('alice');
+  // Once more, by the token of this device.
+  await until(alice, () => localStorage.getItem('chatd.session'));
+  await alice.reload();
+  await alice.waitForSelector('.room[aria-current]');
   await root.click('[aria-label="Administration"]');
   await root.fill('dialog input[type=password]', passwordOf('root'));
   await root.keyboard.press('Enter');

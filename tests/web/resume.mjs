@@ -28,7 +28,6 @@ await scenario(async () => {
   }
   same(await stage('count written while it was down'), '1', 'and stored once');
 
-  // Again at once, by the button.
   await alice.reload();
   await alice.waitForSelector('.room[aria-current]');
   await sees(alice, 'missed 19');

@@ -3,6 +3,7 @@
 //! Promises: what a program reads goes to stdout, what people are told about trouble to stderr; exit codes are 0
 //! (done), 1 (failed) and 2 (wrong usage or configuration); no password is ever an argument or shown twice.
 
+mod backup;
 mod cert;
 mod completions;
 mod config;
@@ -61,6 +62,10 @@ enum Command {
     /// The server's certificate: make a self-signed one, show its fingerprint
     #[command(subcommand)]
     Cert(cert::Command),
+    /// Copy the database into one compressed file, while the server runs or not
+    Backup(backup::BackupArgs),
+    /// Put a backup in the place of the database of a stopped server; what was there is kept aside
+    Restore(backup::RestoreArgs),
     /// The configuration: check it
     #[command(subcommand)]
     Config(config::Command),
@@ -97,6 +102,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Room(command) => room::run(&setup, command),
         Command::History(args) => history::run(&setup, args),
         Command::Cert(command) => cert::run(&setup, command),
+        Command::Backup(args) => backup::backup(&setup, &args),
+        Command::Restore(args) => backup::restore(&setup, &args),
         Command::Config(command) => config::run(&setup, command),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
@@ -232,6 +239,9 @@ mod tests {
             "cert new --name a --name b --force",
             "cert show",
             "config check",
+            "backup f.gz",
+            "restore f.gz --check",
+            "restore f.gz --yes",
             "completions bash",
             "man chatd-user-add",
             "man --dir d",

@@ -6,6 +6,7 @@
 //! costs the same wherever it lies and however long the log is.
 
 mod accounts;
+mod backup;
 mod credentials;
 mod devices;
 mod error;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 use crate::event::{AccountId, EventId, Millis, RoomId, Seq};
 
+pub use backup::{Examined, copy_whole, examine};
 pub use credentials::{CertificateRow, INVITATION_ID, InvitationRow};
 pub use error::{Result, StoreError};
 pub use history::{Counts, Kinds, RoomStats};

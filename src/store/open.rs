@@ -108,7 +108,7 @@ pub fn post_order(data_dir: &Path, body: &str, now: Millis) -> Result<i64> {
 }
 
 /// Opens an existing file.
-fn connect(path: &Path) -> Result<Connection> {
+pub(super) fn connect(path: &Path) -> Result<Connection> {
     // SQLite says "cannot open" for both; people want to know which.
     fs::metadata(path).map_err(|error| StoreError::io(&error, path))?;
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -135,7 +135,7 @@ fn make_private(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn known() -> i64 {
+pub(super) fn known() -> i64 {
     newest(&embedded::migrations::runner())
 }
 
@@ -143,7 +143,7 @@ fn newest(runner: &refinery::Runner) -> i64 {
     runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0)
 }
 
-fn is_current(conn: &Connection) -> Result<()> {
+pub(super) fn is_current(conn: &Connection) -> Result<()> {
     let (found, known) = (version(conn)?, known());
     if found > known {
         return Err(StoreError::NewerSchema { found, known });
@@ -155,7 +155,7 @@ fn is_current(conn: &Connection) -> Result<()> {
 }
 
 /// The version of the schema that is there; 0: none yet.
-fn version(conn: &Connection) -> Result<i64> {
+pub(super) fn version(conn: &Connection) -> Result<i64> {
     let ours = conn
         .query_row("SELECT name = 'refinery_schema_history' FROM sqlite_schema ORDER BY 1 DESC LIMIT 1", [], |row| {
             row.get::<_, bool>(0)

@@ -3,6 +3,7 @@
 mod account_registration;
 mod admin;
 mod administration;
+mod backup;
 mod bad_input;
 mod bot_mode;
 mod channel_rename;

@@ -1,0 +1,56 @@
+//! Whole copies of a database: one is made while others write, and one is looked at before it takes a database's place.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::{Result, StoreError};
+use super::open;
+
+/// What a copy holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Examined {
+    pub schema: i64,
+    pub accounts: u64,
+    pub rooms: u64,
+    pub events: u64,
+}
+
+/// Writes the state of this moment to `to`, a file that is empty or not there. It is one read: nobody has to wait for it,
+/// and what is committed meanwhile is not in it.
+pub fn copy_whole(data_dir: &Path, to: &Path) -> Result<()> {
+    let path = open::database_path(data_dir);
+    let copy = || -> Result<()> {
+        let conn = open::connect(&path)?;
+        open::is_current(&conn)?;
+        let to = to.to_str().ok_or_else(|| StoreError::other("the name of the copy is no text"))?;
+        conn.execute("VACUUM INTO ?1", [to])?;
+        Ok(())
+    };
+    copy().map_err(|error| error.at(&path))
+}
+
+/// Reads all of a copy: whether it is whole, and of a schema that this program knows.
+pub fn examine(path: &Path) -> Result<Examined> {
+    let look = || -> Result<Examined> {
+        let conn =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let (schema, known) = (open::version(&conn)?, open::known());
+        if schema == 0 {
+            return Err(StoreError::NotADatabase { path: path.to_owned() });
+        }
+        if schema > known {
+            return Err(StoreError::NewerSchema { found: schema, known });
+        }
+        let verdict: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        if verdict != "ok" {
+            return Err(StoreError::Damaged(verdict));
+        }
+        let count = |table: &str| -> Result<u64> {
+            let rows: i64 = conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
+            Ok(u64::try_from(rows).unwrap_or_default())
+        };
+        Ok(Examined { schema, accounts: count("accounts")?, rooms: count("rooms")?, events: count("events")? })
+    };
+    look().map_err(|error| error.at(path))
+}

@@ -232,6 +232,7 @@ impl Model {
                 // What is no name is the reaction itself.
                 let typed = pick.filter.trim().trim_matches(':').to_owned();
                 let reaction = chosen.or((!typed.is_empty()).then_some(typed));
+                self.unselect();
                 if let Some(reaction) = reaction {
                     self.react(&msgid, &reaction, session, now);
                 }

@@ -137,6 +137,8 @@ pub struct Model {
     pub(super) taking_back: Option<u64>,
     pub(super) chord: bool,
     pub(super) questions: Vec<Question>,
+    /// Where to go once the page that is on its way has come.
+    pub(super) later: Option<(Key, super::paging::Goal)>,
     pub(super) fill: VecDeque<Key>,
     /// A room that the person wants to be in: it comes to the front when we are.
     pub(super) entering: Option<String>,
@@ -172,6 +174,7 @@ impl Model {
             taking_back: None,
             chord: false,
             questions: Vec::new(),
+            later: None,
             fill: VecDeque::new(),
             entering: None,
             fence: None,
@@ -261,6 +264,7 @@ impl Model {
         self.conn = Conn::Down { why: why.to_owned(), again: None };
         (self.lag, self.fence, self.lag_asked, self.settled) = (None, None, None, false);
         self.questions.clear();
+        self.later = None;
         self.fill.clear();
         self.quiet_until.clear();
         self.queue.cut();

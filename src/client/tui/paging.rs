@@ -32,6 +32,8 @@ enum Purpose {
 pub enum Goal {
     Message(String),
     Time(Millis),
+    /// The newest message.
+    End,
 }
 
 impl Model {
@@ -66,6 +68,12 @@ impl Model {
     fn ask_around(&mut self, session: &mut Session, now: Millis) {
         if !self.settled || !session.has_chathistory() {
             return;
+        }
+        if let Some((of, goal)) = self.later.take()
+            && self.is_current(&of)
+        {
+            // Still not: it is kept for the next time.
+            self.jump(&of, goal, Some(session), now);
         }
         let Some(of) = self.current.clone() else { return };
         let Some(flow) = self.flow() else { return };
@@ -194,6 +202,7 @@ impl Model {
     pub fn jump(&mut self, of: &Key, goal: Goal, session: Option<&mut Session>, now: Millis) {
         let Some(buffer) = self.buffers.get(of) else { return };
         let here = match &goal {
+            Goal::End => return self.go_to_end(session),
             Goal::Message(msgid) => buffer.by_msgid(msgid).is_some(),
             Goal::Time(at) => {
                 let lines = buffer.lines();
@@ -208,11 +217,14 @@ impl Model {
             return self.hint("not here, and the server cannot be asked", now);
         };
         if buffer.asked || buffer.catching_up {
-            return self.hint("one moment, lines are still coming; then again", now);
+            // Lines are still coming: then.
+            self.later = Some((of.clone(), goal));
+            return;
         }
         let which = match &goal {
             Goal::Message(msgid) => Which::Around(msgid.clone()),
             Goal::Time(at) => Which::AroundTime(*at),
+            Goal::End => Which::Latest,
         };
         self.question(of.clone(), &which, Purpose::Jump(goal), session);
     }
@@ -223,6 +235,7 @@ impl Model {
         let half = self.size.1 / 2;
         let Some(buffer) = self.buffers.get_mut(of) else { return };
         let line = match goal {
+            Goal::End => None,
             Goal::Message(msgid) => buffer.by_msgid(msgid),
             Goal::Time(at) => {
                 let lines = buffer.lines();
@@ -263,6 +276,10 @@ impl Model {
         let Some(buffer) = self.buffers.get_mut(&of) else { return };
         buffer.selected = None;
         buffer.scroll = Scroll::Bottom;
+        if !buffer.live && buffer.asked {
+            self.later = Some((of, Goal::End));
+            return;
+        }
         if !buffer.live
             && !buffer.catching_up
             && !buffer.asked

@@ -10,6 +10,7 @@ mod channel_rename;
 mod chat_bot;
 mod chat_client;
 mod chat_config;
+mod chat_screen;
 mod chat_scripts;
 mod chathistory;
 mod client_tags;

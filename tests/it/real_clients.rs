@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::harness::{Server, eventually, fingerprint, password_of};
 
 /// Whether to leave out these tests. Fails if a program is missing and nobody said that it may.
-fn left_out() -> bool {
+pub fn left_out() -> bool {
     if std::env::var("CHATD_SKIP_REAL_CLIENTS").is_ok_and(|value| value == "1") {
         eprintln!("skipped: CHATD_SKIP_REAL_CLIENTS=1");
         return true;
@@ -25,15 +25,20 @@ fn left_out() -> bool {
 }
 
 /// A program in a terminal: keys go in, its screen is looked at.
-struct Terminal {
+pub struct Terminal {
     socket: std::path::PathBuf,
 }
 
 impl Terminal {
     fn open(home: &Path, command: &[&str]) -> Terminal {
+        Terminal::open_sized(home, (150, 50), command)
+    }
+
+    pub fn open_sized(home: &Path, (columns, rows): (u16, u16), command: &[&str]) -> Terminal {
         std::fs::create_dir_all(home).expect("a home");
         let terminal = Terminal { socket: home.join("tmux") };
-        let size = ["new-session", "-d", "-x", "150", "-y", "50"];
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        let size = ["new-session", "-d", "-x", &columns, "-y", &rows];
         let mut tmux = terminal.tmux();
         tmux.env("HOME", home).env_remove("TMUX").args(size).args(command);
         let output = tmux.output().expect("tmux");
@@ -42,20 +47,40 @@ impl Terminal {
     }
 
     /// Types a line and Enter.
-    fn types(&self, line: &str) {
+    pub fn types(&self, line: &str) {
         for keys in [&["-l", line][..], &["Enter"]] {
             let output = self.tmux().arg("send-keys").args(keys).output().expect("tmux");
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         }
     }
 
-    fn screen(&self) -> String {
+    /// Presses keys, as tmux calls them.
+    pub fn keys(&self, keys: &[&str]) {
+        let output = self.tmux().arg("send-keys").args(keys).output().expect("tmux");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Pastes as terminals do it, in brackets.
+    pub fn paste(&self, text: &str) {
+        for arguments in [&["set-buffer", text][..], &["paste-buffer", "-p", "-r"]] {
+            let output = self.tmux().args(arguments).output().expect("tmux");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        let output = self.tmux().args(["resize-window", "-x", &columns, "-y", &rows]).output().expect("tmux");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    pub fn screen(&self) -> String {
         let output = self.tmux().args(["capture-pane", "-p"]).output().expect("tmux");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Waits until a line of the screen holds all of `words`; gives it back.
-    async fn shows(&self, words: &[&str]) -> String {
+    pub async fn shows(&self, words: &[&str]) -> String {
         let seen = |screen: &str| {
             let mut lines = screen.lines();
             lines.find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)

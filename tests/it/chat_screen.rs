@@ -1,0 +1,255 @@
+//! `chat` on a terminal as a person sees it: the real program in tmux, against the real server.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use crate::harness::{Client, Server, eventually, fingerprint, password_of};
+use crate::real_clients::{Terminal, left_out};
+
+/// The arguments that let `name` in without a question.
+fn arguments(server: &Server, name: &str) -> Vec<String> {
+    let file = home(server, name).join("password");
+    std::fs::write(&file, format!("{}\n", password_of(name))).expect("written");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("made private");
+    let file = file.to_str().expect("UTF-8").to_owned();
+    let pin = fingerprint(&server.certificate());
+    ["--password-file".to_owned(), file, "--fingerprint".to_owned(), pin].to_vec()
+}
+
+fn home(server: &Server, name: &str) -> PathBuf {
+    let home = server.dir().join(format!("screen-{name}"));
+    std::fs::create_dir_all(&home).expect("a home");
+    home
+}
+
+fn place(server: &Server, name: &str) -> String {
+    format!("{name}@127.0.0.1:{}", server.address().port())
+}
+
+/// `chat` of `name` on a terminal of 80 columns and 24 rows.
+async fn chat(server: &Server, name: &str) -> Terminal {
+    let mut command = vec![env!("CARGO_BIN_EXE_chat").to_owned()];
+    command.extend(arguments(server, name));
+    command.push(place(server, name));
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    let terminal = Terminal::open_sized(&home(server, name), (80, 24), &command);
+    terminal.shows(&["●", name]).await;
+    terminal
+}
+
+/// A server that comes back on the same port.
+async fn steady() -> Server {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let listen = free.to_string();
+    Server::configure().set("server.listen", [&*listen]).start().await
+}
+
+async fn say(client: &mut Client, room: &str, texts: impl IntoIterator<Item = String>) {
+    for text in texts {
+        client.send(format!("PRIVMSG {room} :{text}")).await;
+    }
+    client.sync().await;
+}
+
+/// How often a text stands on the screen.
+fn count(terminal: &Terminal, text: &str) -> usize {
+    terminal.screen().lines().filter(|line| line.contains(text)).count()
+}
+
+#[tokio::test]
+async fn the_first_minute() {
+    if left_out() {
+        return;
+    }
+    let server = Server::start().await;
+    let mut bob = server.login("bob").await;
+    say(&mut bob, "#lobby", ["said before she came".to_owned()]).await;
+    let command = [env!("CARGO_BIN_EXE_chat"), &place(&server, "alice")];
+    let alice = Terminal::open_sized(&home(&server, "alice"), (80, 24), &command);
+    alice.shows(&["Password of alice"]).await;
+    alice.types("mistyped");
+    alice.shows(&["The certificate of", "is not known here"]).await;
+    alice.shows(&["[yes/no]"]).await;
+    alice.types("yes");
+    alice.shows(&["wrong name or password"]).await;
+    alice.types(&password_of("alice"));
+    alice.shows(&["bob", "said before she came"]).await;
+    alice.shows(&["write to #lobby"]).await;
+    alice.shows(&["F1 help"]).await;
+    assert!(!alice.screen().contains(&password_of("alice")));
+    alice.types("hello, 早安 :wave:");
+    bob.expect_from("alice", "PRIVMSG #lobby :hello, 早安 👋").await;
+    alice.shows(&["alice", "hello, 早安 👋"]).await;
+    alice.keys(&["F1"]);
+    alice.shows(&["Keys and commands"]).await;
+    alice.keys(&["Escape"]);
+    alice.types("/quit so long");
+    let quit = bob.expect_from("alice", "QUIT").await;
+    assert!(quit.text().contains("so long"), "{quit:?}");
+}
+
+#[tokio::test]
+async fn unread_is_counted_and_read_on_all_devices() {
+    if left_out() {
+        return;
+    }
+    let server = Server::start().await;
+    let mut bob = server.login("bob").await;
+    bob.send("JOIN #ops").await;
+    bob.sync().await;
+    let caps = ["batch", "server-time", "draft/chathistory", "draft/read-marker", "message-tags", "echo-message"];
+    let mut phone = server.login_with("alice", &caps).await;
+    phone.send("JOIN #ops").await;
+    phone.sync().await;
+    let screen = chat(&server, "alice").await;
+    screen.shows(&["#ops"]).await;
+    say(&mut bob, "#ops", ["one".to_owned(), "alice: two".to_owned()]).await;
+    say(&mut bob, "alice", ["psst".to_owned()]).await;
+    screen.shows(&["#ops", "2 1!"]).await;
+    screen.shows(&["bob", "1"]).await;
+    // Read here, it is read there.
+    screen.types("/switch #ops");
+    phone.expect("MARKREAD #ops").await;
+    screen.shows(&["── new ──"]).await;
+    screen.shows(&["alice: two"]).await;
+    eventually("no count", async || (!screen.screen().contains("2 1!")).then_some(())).await;
+    // Read there, it is read here.
+    screen.types("/switch #lobby");
+    say(&mut bob, "#ops", ["three".to_owned()]).await;
+    screen.shows(&["#ops", " 1 "]).await;
+    let last = server.chatd(&["history", "#ops", "--last", "1", "--format", "json"]).ok();
+    let time = last.split("\"time\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a time").to_owned();
+    phone.send(format!("MARKREAD #ops timestamp={time}")).await;
+    let quiet = |line: &str| line.contains("#ops") && !line.contains(" 1 ");
+    eventually("no count", async || screen.screen().lines().take(6).any(quiet).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_lines_scroll_without_a_seam() {
+    if left_out() {
+        return;
+    }
+    const LINES: usize = 100_000;
+    let server = Server::start().await;
+    let mut bob = server.login("bob").await;
+    say(&mut bob, "#lobby", ["the very first".to_owned()]).await;
+    for block in 0..100 {
+        let lines: String =
+            (0..LINES / 100).map(|n| format!("PRIVMSG #lobby :line {:06}.\r\n", block * (LINES / 100) + n)).collect();
+        bob.send_bytes(lines.as_bytes()).await;
+        bob.sync().await;
+    }
+    let screen = chat(&server, "alice").await;
+    screen.shows(&["line 099999."]).await;
+    // Up through many pages: every screen is a run of numbers without a hole.
+    let numbers = || -> Vec<usize> {
+        let screen = screen.screen();
+        let lines = screen.lines().filter_map(|line| line.split("line ").nth(1)?.get(..6)?.parse().ok());
+        lines.collect()
+    };
+    let mut lowest = LINES;
+    for _ in 0..60 {
+        screen.keys(&["PageUp", "PageUp"]);
+        let before = lowest;
+        lowest = eventually("an older page", async || {
+            let seen = numbers();
+            let whole = seen.len() > 15 && seen.windows(2).all(|two| two[0] + 1 == two[1]);
+            (whole && seen[0] < before).then(|| seen[0])
+        })
+        .await;
+    }
+    assert!(lowest < LINES - 1500, "{lowest}");
+    screen.keys(&["Home"]);
+    screen.shows(&["the very first"]).await;
+    for _ in 0..10 {
+        screen.keys(&["PageDown", "PageDown"]);
+    }
+    eventually("downwards, too", async || {
+        let seen = numbers();
+        (seen.len() > 15 && seen[0] > 100 && seen.windows(2).all(|two| two[0] + 1 == two[1])).then_some(())
+    })
+    .await;
+    screen.keys(&["End"]);
+    screen.shows(&["line 099999."]).await;
+    screen.types("/search 050000");
+    screen.shows(&["1 found"]).await;
+    screen.keys(&["Enter"]);
+    screen.shows(&["line 049999."]).await;
+    screen.shows(&["line 050001."]).await;
+}
+
+#[tokio::test]
+async fn it_comes_back_after_a_kill_and_nothing_is_missing_or_doubled() {
+    if left_out() {
+        return;
+    }
+    let mut server = steady().await;
+    let mut bob = server.login("bob").await;
+    let screen = chat(&server, "alice").await;
+    say(&mut bob, "#lobby", ["before".to_owned()]).await;
+    screen.shows(&["bob", "before"]).await;
+    screen.types("mine, before");
+    bob.expect_from("alice", "PRIVMSG #lobby :mine, before").await;
+    server.kill9();
+    screen.shows(&["○"]).await;
+    screen.types("written while it was away");
+    screen.shows(&["…", "written while it was away"]).await;
+    screen.shows(&["1 to be sent"]).await;
+    server.boot().await;
+    let mut bob = server.login("bob").await;
+    say(&mut bob, "#lobby", (0..250).map(|n| format!("missed {n:03}."))).await;
+    screen.shows(&["●"]).await;
+    bob.expect_from("alice", "PRIVMSG #lobby :written while it was away").await;
+    screen.keys(&["End"]);
+    eventually("her own line, stored", async || {
+        let screen = screen.screen();
+        screen.lines().any(|line| line.contains("written while") && !line.contains('…')).then_some(())
+    })
+    .await;
+    assert_eq!(count(&screen, "written while it was away"), 1, "{}", screen.screen());
+    let said = server.said("#lobby");
+    assert_eq!(said.iter().filter(|text| *text == "written while it was away").count(), 1);
+    assert_eq!(said.iter().filter(|text| *text == "mine, before").count(), 1);
+}
+
+#[tokio::test]
+async fn resizes_and_hostile_text_do_no_harm() {
+    if left_out() {
+        return;
+    }
+    let server = Server::start().await;
+    let mut bob = server.login("bob").await;
+    let screen = chat(&server, "alice").await;
+    let hostile = [
+        "\x1b[2J\x1b[31mclear the screen",
+        "\x1b]0;owned\x07title",
+        "\x1b]52;c;aGk=\x07clipboard",
+        "\u{9b}2Jcsi",
+        "\u{202e}turned around",
+        "\x1bcreset\x0e\x0f",
+        "שלום עולם and back",
+        "e\u{301}\u{302}\u{303}\u{304}\u{305} piled",
+        "👩\u{200d}🚀 went up",
+    ];
+    say(&mut bob, "#lobby", hostile.map(str::to_owned)).await;
+    for text in ["clear the screen", "title", "clipboard", "csi", "turned around", "and back", "piled", "went up"] {
+        screen.shows(&["bob", text]).await;
+    }
+    for (columns, rows) in [(40, 10), (200, 50), (20, 4), (80, 24)] {
+        screen.resize(columns, rows);
+        eventually("the status line at the new size", async || {
+            let screen = screen.screen();
+            (screen.lines().any(|line| line.contains('●'))).then_some(())
+        })
+        .await;
+    }
+    screen.shows(&["write to #lobby"]).await;
+    screen.shows(&["bob", "clear the screen"]).await;
+    // What is pasted is one message, and its lines are no commands.
+    screen.paste("one\n/quit\nthree");
+    screen.keys(&["Enter"]);
+    screen.shows(&["three"]).await;
+    bob.expect_from("alice", "PRIVMSG #lobby :three").await;
+    screen.keys(&["C-d"]);
+    bob.expect_from("alice", "QUIT").await;
+}

@@ -344,7 +344,8 @@ fn a_reply_a_reaction_and_taking_back() {
     person.types("heart_eyes");
     person.key(KeyCode::Enter);
     person.sent("@+draft/react=😍;+draft/reply=k4 TAGMSG #lobby");
-    person.key(KeyCode::Up);
+    // Nothing is selected any more: from the newest, which is on its way, up again.
+    (0..3).for_each(|_| person.key(KeyCode::Up));
     person.types("dd");
     person.sent("REDACT #lobby :k3");
     person.hear(":alice!a@h REDACT #lobby k3");

@@ -52,6 +52,15 @@ async fn say(client: &mut Client, room: &str, texts: impl IntoIterator<Item = St
 }
 
 /// How often a text stands on the screen.
+/// Waits until an own line is shown as stored.
+async fn stored(terminal: &Terminal, text: &str) {
+    eventually("an own line, stored", async || {
+        let screen = terminal.screen();
+        screen.lines().any(|line| line.contains(text) && !line.contains('…')).then_some(())
+    })
+    .await;
+}
+
 fn count(terminal: &Terminal, text: &str) -> usize {
     terminal.screen().lines().filter(|line| line.contains(text)).count()
 }
@@ -190,6 +199,7 @@ async fn it_comes_back_after_a_kill_and_nothing_is_missing_or_doubled() {
     screen.shows(&["bob", "before"]).await;
     screen.types("mine, before");
     bob.expect_from("alice", "PRIVMSG #lobby :mine, before").await;
+    stored(&screen, "mine, before").await;
     server.kill9();
     screen.shows(&["○"]).await;
     screen.types("written while it was away");
@@ -201,11 +211,7 @@ async fn it_comes_back_after_a_kill_and_nothing_is_missing_or_doubled() {
     screen.shows(&["●"]).await;
     bob.expect_from("alice", "PRIVMSG #lobby :written while it was away").await;
     screen.keys(&["End"]);
-    eventually("her own line, stored", async || {
-        let screen = screen.screen();
-        screen.lines().any(|line| line.contains("written while") && !line.contains('…')).then_some(())
-    })
-    .await;
+    stored(&screen, "written while").await;
     assert_eq!(count(&screen, "written while it was away"), 1, "{}", screen.screen());
     let said = server.said("#lobby");
     assert_eq!(said.iter().filter(|text| *text == "written while it was away").count(), 1);

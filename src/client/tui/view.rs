@@ -315,20 +315,23 @@ fn draw_status(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) {
         Conn::Up => {
             let lag = model.lag.map(|lag| format!(" {lag} ms")).unwrap_or_default();
             parts.push((format!("● {}@{}{lag}", model.nick, model.place), Style::new()));
+            // One that is just on its way is not worth a word.
+            if model.queue.open() > 1 {
+                parts.push((format!("{} to be sent", model.queue.open()), palette.alarm()));
+            }
         }
         Conn::Down { why, again } => {
             let again = match again {
                 Some(_) => "; trying again (Ctrl-R: now)",
                 None => "; connecting …",
             };
-            parts.push((format!("○ {why}{again}"), palette.alarm()));
+            // Before the reason, which may be longer than the line.
+            let waiting = match model.queue.open() {
+                0 => String::new(),
+                open => format!("{open} to be sent; "),
+            };
+            parts.push((format!("○ {waiting}{why}{again}"), palette.alarm()));
         }
-    }
-    match model.queue.open() {
-        0 => {}
-        // One that is just on its way is not worth a word.
-        1 if model.conn == Conn::Up => {}
-        open => parts.push((format!("{open} to be sent"), palette.alarm())),
     }
     if let Some((hint, _)) = &model.hint {
         parts.push((clean(hint), palette.accent()));

@@ -114,6 +114,8 @@ export function admin(app) {
   async function show(which) {
     for (const tab of tabs.children) tab.setAttribute('aria-selected', String(tab.dataset.view === which));
     status.textContent = '';
+    // Nobody is to write into what is about to go.
+    panel.replaceChildren();
     try {
       await views[which]();
     } catch (error) {

@@ -57,6 +57,11 @@ export class Timeline {
     this.frame(rows);
     this.draw(rows);
     if (this.target) this.reveal(rows);
+    // Becoming live moves nothing, so no scrolling says that the end is in sight.
+    if (rows.length && !this.pinned && this.atNewest()) {
+      this.pinned = true;
+      this.app.seen();
+    }
     this.edges();
     // Where nothing of what was fetched is shown (people came and went), more of it is wanted.
     if (room?.synced && !rows.length && room.live) this.app.client.fill(room);
@@ -148,12 +153,17 @@ export class Timeline {
     this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 
-  scrolled() {
+  /** Whether the newest that there is can be seen. */
+  atNewest() {
     const { room, scroller } = this;
-    if (!room) return;
     const below = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+    return below < 30 && this.end >= this.rows.length && (room.live || !room.synced);
+  }
+
+  scrolled() {
+    if (!this.room) return;
     const was = this.pinned;
-    this.pinned = below < 30 && this.end >= this.rows.length && (room.live || !room.synced);
+    this.pinned = this.atNewest();
     if (this.pinned && !was) this.app.seen();
     this.more();
     this.edges();

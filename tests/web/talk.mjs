@@ -82,6 +82,8 @@ await scenario(async () => {
   await alice.locator('.row.event', { hasText: '+i' }).waitFor();
   await alice.locator('.field', { hasText: 'Invite somebody' }).locator('input').fill('bob');
   await alice.click('button:text-is("Invite")');
+  // Carried out: until then the door is closed to bob.
+  await until(alice, () => [...document.querySelectorAll('.field')].some((e) => e.textContent.includes('Invite somebody') && e.querySelector('input').value === ''));
   await alice.keyboard.press('Escape');
   await say(bob, '/join #tea');
   await bob.locator('.room[aria-current]', { hasText: 'tea' }).waitFor();

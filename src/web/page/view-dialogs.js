@@ -202,7 +202,7 @@ export function roomSettings(app, room) {
     FLAGS.map((flag) => tick(t(`mode-${flag}`), room.modes.has(flag), (on) => mode((on ? '+' : '-') + flag), !operator)),
     operator ? line(t('room-key'), key, t('save'), () => (key.value ? mode('+k', key.value) : mode('-k', room.modes.get('k') || '*')), true, t('room-key-hint')) : null,
     operator ? line(t('limit'), limit, t('save'), () => (limit.value ? mode('+l', limit.value) : mode('-l'))) : null,
-    line(t('invite'), guest, t('invite-do'), () => done(client.ask('INVITE', [guest.value.trim(), room.name]))),
+    line(t('invite'), guest, t('invite-do'), () => done(client.ask('INVITE', [guest.value.trim(), room.name]).then(() => { guest.value = ''; }))),
     h('h3', {}, t('banned')), bans,
     h('div', { class: 'buttons' }, button(t('leave'), () => { element.close(); client.part(room).catch(shown(app)); app.leave(room); }, 'danger')));
   const list = async () => {

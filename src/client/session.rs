@@ -17,7 +17,7 @@ use super::heard::{Happened, Heard, Page, Said, Speech, What};
 use super::login::{Caps, Credentials, HISTORY, Login, Mode, PASSIVE, SEARCH, Step, wanted_of};
 use super::text::{clean, key, same, split};
 use crate::event::Millis;
-use crate::proto::line::{BODY_MAX, Line, Message, escape};
+use crate::proto::line::{BODY_MAX, Line, Message};
 pub use asking::Which;
 use multiline::{Gathered, MULTILINE};
 
@@ -272,16 +272,7 @@ impl Session {
     /// Asks for what was said and has all these attributes (`text`, `in`, `from`, `before`, `limit`); it comes marked
     /// as replayed. Only where [`Session::has_search`].
     pub fn search(&mut self, attributes: &[(&str, &str)]) {
-        let mut all = String::new();
-        for (name, value) in attributes {
-            if !all.is_empty() {
-                all.push(';');
-            }
-            all.push_str(name);
-            all.push('=');
-            escape(value, &mut all);
-        }
-        self.out.push(Line::new().command("SEARCH").last(&all));
+        self.out.push(Line::new().command("SEARCH").last(&asking::joined(attributes)));
     }
 
     /// Sends a command: the last parameter may hold blanks, the others should not.

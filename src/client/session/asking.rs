@@ -55,16 +55,7 @@ impl Session {
     /// Like [`Session::search`], with an answer that carries the number.
     pub fn find(&mut self, attributes: &[(&str, &str)]) -> u64 {
         let (query, line) = self.query();
-        let mut all = String::new();
-        for (name, value) in attributes {
-            if !all.is_empty() {
-                all.push(';');
-            }
-            all.push_str(name);
-            all.push('=');
-            escape(value, &mut all);
-        }
-        self.out.push(line.command("SEARCH").last(&all));
+        self.out.push(line.command("SEARCH").last(&joined(attributes)));
         query
     }
 
@@ -116,4 +107,18 @@ impl Session {
         };
         self.heard.push_back(Heard::Conversation { with: clean(with), at });
     }
+}
+
+/// The attributes of SEARCH, as one parameter.
+pub(super) fn joined(attributes: &[(&str, &str)]) -> String {
+    let mut all = String::new();
+    for (name, value) in attributes {
+        if !all.is_empty() {
+            all.push(';');
+        }
+        all.push_str(name);
+        all.push('=');
+        escape(value, &mut all);
+    }
+    all
 }

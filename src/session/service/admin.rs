@@ -26,22 +26,20 @@ struct Answer {
 }
 
 impl Session {
-    /// Asks for more powers first; `false`: there are none, which has been said.
-    fn may_administer(&mut self, json: bool) -> bool {
-        let may = self.powers();
-        if !may {
+    /// The words of a question that only administrators may ask, and how to answer; `None`: they may not, which has been
+    /// said.
+    fn asked_by_administrator<'a>(&mut self, rest: &'a str) -> Option<(Vec<&'a str>, Answer)> {
+        let (words, json) = asked(rest);
+        if !self.powers() {
             let why = "That is for administrators; say OPER with your name and password first.";
             self.service_outcome(json, false, why);
+            return None;
         }
-        may
+        Some((words, Answer { json }))
     }
 
     pub(super) async fn service_users(&mut self, rest: &str) {
-        let (words, json) = asked(rest);
-        if !self.may_administer(json) {
-            return;
-        }
-        let to = Answer { json };
+        let Some((words, to)) = self.asked_by_administrator(rest) else { return };
         let word = words.first().map(|word| word.to_ascii_lowercase());
         match (word.as_deref(), &words[..]) {
             (None, _) => self.list_users("", to).await,
@@ -63,7 +61,7 @@ impl Session {
             }
             (Some("remove"), [_, name]) => {
                 let sure = format!("This takes {name} away for good. If you are sure: users remove {name} yes");
-                self.service_outcome(json, false, &sure);
+                self.service_outcome(to.json, false, &sure);
             }
             (Some("devices"), [_, name]) => self.list_devices_of(name, to).await,
             (Some("revoke"), [_, name, device]) => match DeviceName::named(device) {
@@ -72,18 +70,14 @@ impl Session {
                     let done = format!("The token of {name}'s device {device} is revoked; its sessions end.");
                     self.administer(Order::RevokeToken { name: (*name).to_owned(), device }, &done, to).await;
                 }
-                Err(_) => self.service_outcome(json, false, "That is not the name of a device."),
+                Err(_) => self.service_outcome(to.json, false, "That is not the name of a device."),
             },
             _ => self.not_clear(Asked::Users, to),
         }
     }
 
     pub(super) async fn service_rooms(&mut self, rest: &str) {
-        let (words, json) = asked(rest);
-        if !self.may_administer(json) {
-            return;
-        }
-        let to = Answer { json };
+        let Some((words, to)) = self.asked_by_administrator(rest) else { return };
         let word = words.first().map(|word| word.to_ascii_lowercase());
         match (word.as_deref(), &words[..]) {
             (None, _) => self.list_rooms("", to).await,
@@ -101,7 +95,7 @@ impl Session {
                 let sure = format!(
                     "This takes {name} away with all that was said in it. If you are sure: rooms remove {name} yes"
                 );
-                self.service_outcome(json, false, &sure);
+                self.service_outcome(to.json, false, &sure);
             }
             _ => self.not_clear(Asked::Rooms, to),
         }
@@ -109,11 +103,7 @@ impl Session {
 
     /// Who is connected.
     pub(super) fn service_connected(&mut self, rest: &str) {
-        let (words, json) = asked(rest);
-        if !self.may_administer(json) {
-            return;
-        }
-        let to = Answer { json };
+        let Some((words, to)) = self.asked_by_administrator(rest) else { return };
         let after = match &words[..] {
             [] => "",
             [word, name] if word.eq_ignore_ascii_case("after") => name,
@@ -139,7 +129,7 @@ impl Session {
             });
             let (since, active) = person.times();
             let (away, powers) = (person.away().is_some(), person.is_oper());
-            if json {
+            if to.json {
                 self.service_json(&json!({
                     "account": *person.nick, "sessions": sessions, "devices": devices, "since": encode::iso(since),
                     "active": encode::iso(active), "away": away, "powers": powers,
@@ -161,12 +151,9 @@ impl Session {
 
     /// The server in numbers.
     pub(super) fn service_figures(&mut self, rest: &str) {
-        let (words, json) = asked(rest);
-        if !self.may_administer(json) {
-            return;
-        }
+        let Some((words, to)) = self.asked_by_administrator(rest) else { return };
         if !words.is_empty() {
-            return self.not_clear(Asked::Figures, Answer { json });
+            return self.not_clear(Asked::Figures, to);
         }
         let ctx = self.ctx.clone();
         let (log, figures) = (&ctx.log, ctx.log.figures());
@@ -188,7 +175,7 @@ impl Session {
             ("commits_failed", "commits that failed", figures.commits_failed.get().into()),
             ("waiting", "submissions that wait for the writer", log.waiting().into()),
         ];
-        if json {
+        if to.json {
             let mut object: serde_json::Map<String, Value> =
                 rows.into_iter().map(|(key, _, value)| (key.to_owned(), value)).collect();
             object.insert("ok".into(), true.into());

@@ -13,6 +13,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::address::Network;
+
 pub use fault::{ConfigFaults, Fault};
 
 use source::Source;
@@ -54,6 +56,8 @@ pub struct Server {
     /// How administrators are reached; empty: by a message to one of them.
     pub admin_contact: String,
     pub max_connections: usize,
+    /// Balancers, which say by the PROXY protocol whom they bring.
+    pub proxy_protocol_from: Vec<Network>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +114,8 @@ pub struct Limits {
     pub messages_per_second: u32,
     pub message_burst: u32,
     pub connections_per_ip: usize,
+    /// New connections from one address.
+    pub connects_per_minute: u32,
     /// Failed attempts from one address; an account bears five times as many.
     pub logins_per_minute: u32,
     /// Accounts that newcomers may ask for from one address.
@@ -201,6 +207,7 @@ impl Default for Server {
             admin_contact: String::new(),
             motd_file: None,
             max_connections: 20_000,
+            proxy_protocol_from: Vec::new(),
         }
     }
 }
@@ -236,6 +243,7 @@ impl Default for Limits {
             messages_per_second: 5,
             message_burst: 30,
             connections_per_ip: 100,
+            connects_per_minute: 300,
             logins_per_minute: 20,
             registrations_per_hour: 10,
             registration_timeout: Duration::from_secs(60),

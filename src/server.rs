@@ -4,21 +4,23 @@
 //! The phases of an end, in order: no more connections; every session is told why, gets its outstanding answers and
 //! its farewell; the sessions' last words reach the log; the log commits what it has and closes the database.
 
+mod admission;
 mod connection;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use prometheus_client::metrics::counter::Counter;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::address::Network;
 use crate::auth::{HashSettings, Hasher, Logins};
 use crate::clock;
 use crate::config::{Config, Creation, Registration};
@@ -26,7 +28,7 @@ use crate::event::Millis;
 use crate::log::{self, Intent, Log, Order, OrderResult};
 use crate::logging::Logging;
 use crate::metrics::{self, Sources};
-use crate::net::limits::{ConnectionLimiter, LoginThrottle, PlaceThrottle};
+use crate::net::limits::{ConnectionLimiter, LoginThrottle, PlaceThrottle, Rate};
 use crate::net::listener;
 use crate::net::tls::{ServerTls, TlsError, Watch};
 use crate::proto::names::RoomName;
@@ -48,8 +50,6 @@ const PRUNE_PAUSE: Duration = Duration::from_millis(500);
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(60);
 /// How long a command that works on the data may keep a starting server waiting.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-/// How often the log speaks of connections that are refused, at most.
-const TELL_REFUSED_EVERY: Duration = Duration::from_secs(60);
 /// How long the sessions may take to say good-bye.
 const FAREWELLS: Duration = Duration::from_secs(5);
 
@@ -76,7 +76,7 @@ pub async fn run(
     let ctx = Context::new(
         log.clone(),
         Logins::new(hasher, config.auth.concurrent_hashes),
-        (throttle(&config), PlaceThrottle::per_hour(config.limits.registrations_per_hour)),
+        (throttle(&config), PlaceThrottle::new(Rate::per_hour(config.limits.registrations_per_hour))),
         settings(&config),
         Info { name: config.server.name.clone(), network: config.server.network.clone(), started: clock::now() },
         clock::now,
@@ -87,6 +87,8 @@ pub async fn run(
         tls: Arc::new(tls),
         site: connection::site(&config),
         limiter,
+        connects: PlaceThrottle::new(Rate::per_minute(config.limits.connects_per_minute)),
+        proxies: ArcSwap::from_pointee(config.server.proxy_protocol_from.clone()),
         watch: Mutex::new(watch),
         refused: Counter::default(),
         told: Mutex::default(),
@@ -162,6 +164,10 @@ struct Server {
     /// `None`: HTTP is not spoken.
     site: Option<Arc<Site>>,
     limiter: ConnectionLimiter,
+    /// New connections, by address.
+    connects: PlaceThrottle,
+    /// Balancers whose word on a client's address counts.
+    proxies: ArcSwap<Vec<Network>>,
     /// Names the files of the configuration in force, whichever pair is in use.
     watch: Mutex<Watch>,
     refused: Counter,
@@ -189,7 +195,7 @@ async fn accept(listener: TcpListener, server: Arc<Server>, handshake: Duration)
             () = server.ctx.stopping.cancelled() => return,
         };
         match accepted {
-            Ok((stream, peer)) => admit(stream, peer, &server, handshake),
+            Ok((stream, peer)) => admission::admit(stream, peer, &server, handshake),
             Err(error) => {
                 // Out of file descriptors, most likely: it passes when somebody goes. Without a pause this loop would
                 // take the processor from those who could.
@@ -198,40 +204,6 @@ async fn accept(listener: TcpListener, server: Arc<Server>, handshake: Duration)
             }
         }
     }
-}
-
-fn admit(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>, handshake: Duration) {
-    let guard = match server.limiter.admit(peer.ip()) {
-        Ok(guard) => guard,
-        Err(refused) => {
-            // Before TLS nothing can be said that the peer would read. Nor much in the log, which it could fill.
-            server.refused.inc();
-            tracing::debug!(peer = %peer.ip(), %refused, "connection refused");
-            let mut told = server.told.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.is_none_or(|at| at.elapsed() >= TELL_REFUSED_EVERY) {
-                *told = Some(Instant::now());
-                let so_far = server.refused.get();
-                tracing::warn!(peer = %peer.ip(), %refused, so_far, "connections are refused");
-            }
-            return;
-        }
-    };
-    let shared = server.clone();
-    server.sessions.spawn(async move {
-        let _guard = guard;
-        if let Err(error) = listener::prepare(&stream) {
-            tracing::debug!(%peer, %error, "connection lost at once");
-            return;
-        }
-        let accepted = tokio::select! {
-            accepted = Box::pin(shared.tls.accept(stream, handshake)) => accepted,
-            () = shared.ctx.stopping.cancelled() => return,
-        };
-        match accepted {
-            Ok(stream) => connection::serve(stream, &shared.ctx, shared.site.as_ref(), peer.ip()).await,
-            Err(error) => tracing::debug!(%peer, %error, "no TLS connection"),
-        }
-    });
 }
 
 /// Takes up a renewed certificate without being told.
@@ -322,9 +294,11 @@ async fn reload(server: &Server, old: &Config, file: Option<&Path>, logging: &Lo
         tracing::error!(%error, "the old log level stays");
     }
     server.limiter.set(per_address(&new), new.server.max_connections);
+    server.connects.set(Rate::per_minute(new.limits.connects_per_minute));
+    server.proxies.store(Arc::new(new.server.proxy_protocol_from.clone()));
     let (address, account) = failed_logins(&new);
     server.ctx.throttle.set(address, account);
-    server.ctx.newcomers.set_per_hour(new.limits.registrations_per_hour);
+    server.ctx.newcomers.set(Rate::per_hour(new.limits.registrations_per_hour));
     server.ctx.settings.store(Arc::new(settings(&new)));
     match hasher(&new).await {
         Ok(hasher) => {

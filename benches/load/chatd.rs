@@ -31,7 +31,7 @@ pub fn prepare(dir: &Path, port: u16, accounts: usize, settings: &Settings) -> R
     let config = format!(
         "[server]\nname = \"irc.bench\"\nlisten = [\"127.0.0.1:{port}\"]\ndata_dir = \"data\"\nmax_connections = 50000\n\
          [tls]\ncert = \"server.crt\"\nkey = \"server.key\"\n[rooms]\nauto_join = []\n\
-         [limits]\nmessages_per_second = 1000000\nmessage_burst = 1000000\nconnections_per_ip = 100000\n\
+         [limits]\nmessages_per_second = 1000000\nmessage_burst = 1000000\nconnections_per_ip = 100000\nconnects_per_minute = 1000000\n\
          logins_per_minute = 1000000\nping_interval = \"1h\"\nrooms_per_account = 100000\n\
          [auth]\nargon2_memory_kib = {memory}\nargon2_iterations = {passes}\nargon2_parallelism = 1\n\
          concurrent_hashes = {}\n[log]\nlevel = \"warn\"\n",

@@ -4,6 +4,7 @@
 //! (done), 1 (failed) and 2 (wrong usage or configuration); no password is ever an argument or shown twice.
 
 mod backup;
+mod ban;
 mod cert;
 mod completions;
 mod config;
@@ -54,6 +55,9 @@ enum Command {
     /// Codes with which newcomers make accounts for themselves: new, list, remove
     #[command(subcommand)]
     Invite(invite::Command),
+    /// Accounts, addresses and networks that are kept out: add, list, remove
+    #[command(subcommand)]
+    Ban(ban::Command),
     /// Rooms: list, show, create, remove
     #[command(subcommand)]
     Room(room::Command),
@@ -99,6 +103,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Quickstart(args) => quickstart::run(&setup, args),
         Command::User(command) => user::run(&setup, command),
         Command::Invite(command) => invite::run(&setup, command),
+        Command::Ban(command) => ban::run(&setup, command),
         Command::Room(command) => room::run(&setup, command),
         Command::History(args) => history::run(&setup, args),
         Command::Cert(command) => cert::run(&setup, command),
@@ -221,6 +226,14 @@ mod tests {
             "user disable a",
             "user enable a",
             "user remove a --yes",
+            "user kick a --reason t",
+            "user mute a --for 1h --reason t",
+            "user unmute a",
+            "ban add account a --for 2d --reason t",
+            "ban add address 192.0.2.7",
+            "ban add cidr 192.0.2.0/24",
+            "ban list --json",
+            "ban remove cidr 192.0.2.0/24",
             "user cert add a c.pem --name laptop",
             "user cert list a --json",
             "user cert remove a c.pem",

@@ -50,6 +50,21 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// End an account's sessions; it may come back
+    Kick {
+        name: String,
+        /// Why; it is told
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Let an account say nothing anywhere, though it may read
+    Mute {
+        name: String,
+        #[command(flatten)]
+        term: super::ban::Term,
+    },
+    /// Let a muted account speak again
+    Unmute { name: String },
     /// Client certificates that an account may log in with: add, list, remove
     #[command(subcommand)]
     Cert(super::user_cert::Command),
@@ -94,6 +109,12 @@ pub fn run(setup: &Setup, command: Command) -> anyhow::Result<()> {
             }
             change(setup, Order::RemoveUser { name })?;
         }
+        Command::Kick { name, reason } => change(setup, Order::KickUser { name, reason })?,
+        Command::Mute { name, term } => {
+            let (reason, expires) = term.read()?;
+            change(setup, Order::AddBan { kind: "mute".into(), name, reason, expires })?;
+        }
+        Command::Unmute { name } => change(setup, Order::RemoveBan { kind: "mute".into(), name })?,
         Command::Cert(command) => super::user_cert::run(setup, command)?,
         Command::Devices(args) => super::user_devices::run(setup, args)?,
         Command::List { json } => list(&setup.reader()?, json)?,

@@ -76,7 +76,20 @@ fn server(source: &mut Source, defaults: Server) -> Server {
         fit.then_some(()).ok_or_else(|| "is not fit; write one line of at most 200 bytes".into())
     });
     let max_connections = source.get(T, "max_connections", defaults.max_connections, within(1..=1_000_000));
-    Server { name, network, listen, data_dir, presence_grace, motd, motd_file, icon, admin_contact, max_connections }
+    let proxy_protocol_from = source.get(T, "proxy_protocol_from", defaults.proxy_protocol_from, |_| Ok(()));
+    Server {
+        name,
+        network,
+        listen,
+        data_dir,
+        presence_grace,
+        motd,
+        motd_file,
+        icon,
+        admin_contact,
+        max_connections,
+        proxy_protocol_from,
+    }
 }
 
 fn tls(source: &mut Source, defaults: Tls) -> Tls {
@@ -131,6 +144,7 @@ fn limits(source: &mut Source, defaults: Limits) -> Limits {
         messages_per_second: source.get(T, "messages_per_second", defaults.messages_per_second, within(1..=10_000_000)),
         message_burst: source.get(T, "message_burst", defaults.message_burst, within(1..=10_000_000)),
         connections_per_ip: source.get(T, "connections_per_ip", defaults.connections_per_ip, within(1..=1_000_000)),
+        connects_per_minute: source.get(T, "connects_per_minute", defaults.connects_per_minute, within(1..=10_000_000)),
         logins_per_minute: source.get(T, "logins_per_minute", defaults.logins_per_minute, within(1..=10_000_000)),
         registrations_per_hour: source.get(
             T,

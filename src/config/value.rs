@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use crate::address::Network;
+
 use super::{Creation, LogFormat, Registration};
 
 /// A value as found: the environment knows only text, so a text stands for any type there.
@@ -158,6 +160,15 @@ impl Setting for Vec<String> {
 impl Setting for Vec<SocketAddr> {
     fn read(raw: Raw) -> Result<Self, String> {
         Vec::<String>::read(raw)?.iter().map(|text| address(text)).collect()
+    }
+}
+
+impl Setting for Vec<Network> {
+    fn read(raw: Raw) -> Result<Self, String> {
+        Vec::<String>::read(raw)?
+            .iter()
+            .map(|text| text.parse::<Network>().map_err(|error| error.to_string()))
+            .collect()
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Mail {
     pub notes: VecDeque<Arc<Note>>,
     /// The account came into a room or left one.
     pub rooms_changed: bool,
+    /// Addresses were banned: is this session's among them?
+    pub address_in_doubt: bool,
     /// The session must end, and why.
     pub end: Option<Arc<str>>,
 }
@@ -123,6 +125,11 @@ impl Mailbox {
 
     pub fn rooms_changed(&self) {
         self.lock().rooms_changed = true;
+        self.wake();
+    }
+
+    pub fn doubt_address(&self) {
+        self.lock().address_in_doubt = true;
         self.wake();
     }
 

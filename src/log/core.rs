@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::event::{AccountId, EventId, KeyChange, Millis, Owner, RoomId, Who};
-use crate::live::{Person, Receipt, Roster};
+use crate::live::{Ban, Outlaw, Person, Receipt, Roster};
 use crate::room::{Refusal, RoomState};
 use crate::store::{StoreError, Writer};
 
@@ -80,6 +80,12 @@ pub enum Effect {
         account: AccountId,
         which: Which,
         reason: Arc<str>,
+    },
+    /// Somebody is kept out from now on, or no more (`None`).
+    Banned {
+        outlaw: Outlaw,
+        ban: Option<Ban>,
+        now: Millis,
     },
     /// What an account or a room says about itself has changed.
     Described {

@@ -76,6 +76,22 @@ pub enum Order {
     RemoveInvitation {
         id: String,
     },
+    /// `kind`: account, address, cidr, or mute. In place of the ban that there may be.
+    AddBan {
+        kind: String,
+        name: String,
+        reason: String,
+        expires: Option<i64>,
+    },
+    RemoveBan {
+        kind: String,
+        name: String,
+    },
+    /// Ends an account's sessions; it may come back.
+    KickUser {
+        name: String,
+        reason: String,
+    },
 }
 
 /// A password's hash (PHC string) on its way: `Debug` does not show it.
@@ -141,6 +157,11 @@ impl World {
                 self.new_invitation(tx, batch, hash, *uses, expires.map(Millis))
             }
             Order::RemoveInvitation { id } => self.remove_invitation(tx, id),
+            Order::AddBan { kind, name, reason, expires } => {
+                self.add_ban(tx, batch, kind, name, reason, expires.map(Millis))
+            }
+            Order::RemoveBan { kind, name } => self.remove_ban(tx, batch, kind, name),
+            Order::KickUser { name, reason } => self.kick_user(tx, batch, name, reason),
         }
     }
 

@@ -9,8 +9,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::event::{AccountId, EventId, RoomId, Seq};
 use crate::store::{
-    AccountRow, CertificateRow, DeviceRow, Gap, InvitationRow, Kinds, Missed, Reader, RoomRow, RoomStats, StoreError,
-    TokenRow,
+    AccountRow, BanRow, CertificateRow, DeviceRow, Gap, InvitationRow, Kinds, Missed, Reader, RoomRow, RoomStats,
+    StoreError, TokenRow,
 };
 
 use super::tail::Entry;
@@ -120,6 +120,11 @@ impl Readers {
 
     pub async fn tokens(&self, account: AccountId) -> Result<Vec<TokenRow>, StoreError> {
         self.read(move |reader| reader.tokens(account)).await
+    }
+
+    /// All bans and mutes, expired ones too.
+    pub async fn bans(&self) -> Result<Vec<BanRow>, StoreError> {
+        self.read(|reader| reader.bans()).await
     }
 
     /// All accounts by name, removed ones too.

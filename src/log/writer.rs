@@ -12,10 +12,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::event::{EventId, Note, NoteBody};
-use crate::live::{Ack, Mailbox, Receipt, Roster, Watches};
+use crate::live::{Ack, Bans, Mailbox, Outlaw, Receipt, Roster, Watches};
 use crate::room::Refusal;
 use crate::store::{StoreError, Writer};
 
+use super::bans;
 use super::core::{Commit, Core, Effect, Settings};
 use super::credentials::Which;
 use super::directory::Directory;
@@ -70,6 +71,7 @@ struct Shared {
     directory: Arc<Directory>,
     roster: Arc<Roster>,
     watches: Arc<Watches>,
+    bans: Bans,
     readers: Readers,
     figures: Figures,
     tails: Arc<TailBudget>,
@@ -100,6 +102,7 @@ impl Log {
         let store = Writer::open(data_dir)?;
         let directory = Arc::new(Directory::default());
         let roster = Arc::new(Roster::default());
+        let bans = bans::load(&store, clock())?;
         let core = Core::open(store, clock, settings, &directory, &roster)?;
         let readers = Readers::open(data_dir, READERS)?;
         let (submissions, inbox) = mpsc::channel(QUEUE);
@@ -114,6 +117,7 @@ impl Log {
             directory,
             roster,
             watches: Arc::default(),
+            bans,
             readers,
             figures: figures.clone(),
             tails: core.tails(),
@@ -190,6 +194,10 @@ impl Log {
 
     pub fn roster(&self) -> &Roster {
         &self.shared.roster
+    }
+
+    pub fn bans(&self) -> &Bans {
+        &self.shared.bans
     }
 
     pub fn readers(&self) -> &Readers {
@@ -320,6 +328,17 @@ fn take_effect(shared: &Shared, effect: Effect) {
                         mailbox.end(reason.clone());
                     }
                 });
+            }
+        }
+        Effect::Banned { outlaw, ban, now } => {
+            shared.bans.expire(now);
+            match ban {
+                Some(ban) => shared.bans.put(outlaw, ban),
+                None => shared.bans.remove(outlaw),
+            }
+            // Each session knows its own address. Who is on its way in looks when it is.
+            if matches!(outlaw, Outlaw::Network(_)) {
+                shared.roster.online().iter().for_each(|person| person.each_session(|mailbox| mailbox.doubt_address()));
             }
         }
         Effect::Described { owner, by, session, time, changes } => {

@@ -6,22 +6,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What counts as one place on the network: an IPv4 address, or the /64 that one customer of IPv6 is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Place(IpAddr);
-
-impl Place {
-    pub fn of(address: IpAddr) -> Place {
-        Place(match address.to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
-            v4 => v4,
-        })
-    }
-}
+use crate::address::Place;
 
 /// Counts open connections. When it is full, a new one is refused; the ones that are open stay.
 #[derive(Debug, Clone)]
@@ -49,7 +38,8 @@ pub enum ConnectionRefused {
 #[derive(Debug)]
 pub struct ConnectionGuard {
     limiter: ConnectionLimiter,
-    place: Place,
+    /// `None`: it is not known yet whose it is.
+    place: Option<Place>,
 }
 
 impl ConnectionLimiter {
@@ -66,18 +56,17 @@ impl ConnectionLimiter {
     }
 
     pub fn admit(&self, address: IpAddr) -> Result<ConnectionGuard, ConnectionRefused> {
-        let place = Place::of(address);
+        self.admit_unplaced()?.place(address)
+    }
+
+    /// The same for a connection of which it is not known yet whose it is: see [`ConnectionGuard::place`].
+    pub fn admit_unplaced(&self) -> Result<ConnectionGuard, ConnectionRefused> {
         let mut connections = lock(&self.0);
         if connections.count >= connections.total {
             return Err(ConnectionRefused::Total);
         }
-        let here = connections.open.get(&place).copied().unwrap_or(0);
-        if here >= connections.per_place {
-            return Err(ConnectionRefused::Address);
-        }
-        connections.open.insert(place, here + 1);
         connections.count += 1;
-        Ok(ConnectionGuard { limiter: self.clone(), place })
+        Ok(ConnectionGuard { limiter: self.clone(), place: None })
     }
 
     /// How many connections are open.
@@ -86,14 +75,32 @@ impl ConnectionLimiter {
     }
 }
 
+impl ConnectionGuard {
+    /// Counts it for this address too; to be said once.
+    pub fn place(mut self, address: IpAddr) -> Result<ConnectionGuard, ConnectionRefused> {
+        let place = Place::of(address);
+        let mut connections = lock(&self.limiter.0);
+        let here = connections.open.get(&place).copied().unwrap_or(0);
+        if here >= connections.per_place {
+            drop(connections);
+            return Err(ConnectionRefused::Address);
+        }
+        connections.open.insert(place, here + 1);
+        drop(connections);
+        self.place = Some(place);
+        Ok(self)
+    }
+}
+
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         let mut connections = lock(&self.limiter.0);
         connections.count -= 1;
-        if let Some(here) = connections.open.get_mut(&self.place) {
+        let Some(place) = self.place else { return };
+        if let Some(here) = connections.open.get_mut(&place) {
             *here -= 1;
             if *here == 0 {
-                connections.open.remove(&self.place);
+                connections.open.remove(&place);
             }
         }
     }
@@ -260,12 +267,13 @@ struct Places {
 }
 
 impl PlaceThrottle {
-    pub fn per_hour(count: u32) -> PlaceThrottle {
-        PlaceThrottle(Mutex::new(Places { rate: Rate::per_hour(count), places: HashMap::new(), cleaned: None }))
+    pub fn new(rate: Rate) -> PlaceThrottle {
+        PlaceThrottle(Mutex::new(Places { rate, places: HashMap::new(), cleaned: None }))
     }
 
-    pub fn set_per_hour(&self, count: u32) {
-        lock(&self.0).rate = Rate::per_hour(count);
+    /// Changes the limit, also for those who have tried already.
+    pub fn set(&self, rate: Rate) {
+        lock(&self.0).rate = rate;
     }
 
     /// Refused: how long to wait before the next try.
@@ -327,15 +335,6 @@ mod tests {
 
     fn v4(n: u32) -> IpAddr {
         IpAddr::V4(Ipv4Addr::from_bits(n))
-    }
-
-    #[test]
-    fn places() {
-        let place = |text: &str| Place::of(text.parse().unwrap());
-        assert_eq!(place("2001:db8::1"), place("2001:db8::ffff:2"));
-        assert_ne!(place("2001:db8::1"), place("2001:db8:0:1::1"));
-        assert_eq!(place("::ffff:192.0.2.1"), place("192.0.2.1"));
-        assert_ne!(place("192.0.2.1"), place("192.0.2.2"));
     }
 
     #[test]

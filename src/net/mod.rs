@@ -7,4 +7,5 @@ pub mod conn;
 pub mod framing;
 pub mod limits;
 pub mod listener;
+pub mod proxy;
 pub mod tls;

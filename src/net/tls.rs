@@ -12,6 +12,7 @@ mod watch;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -19,6 +20,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConfig};
 use rustls::sign::CertifiedKey;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -74,6 +76,8 @@ pub struct ServerTls {
     /// For clients that offer only protocols we do not know: rustls would refuse them, though they may well be IRC
     /// clients with a habit.
     without_alpn: Arc<ServerConfig>,
+    /// The right to do the costly part of a handshake.
+    turns: Semaphore,
 }
 
 impl ServerTls {
@@ -96,7 +100,14 @@ impl ServerTls {
         http.session_storage = Arc::new(NoServerSessionStorage {});
         http.alpn_protocols = vec![HTTP.to_vec()];
         config.alpn_protocols = vec![IRC.to_vec()];
-        Ok(ServerTls { current, irc: Arc::new(config), http: Some(Arc::new(http)), without_alpn })
+        let at_once = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).max(1);
+        Ok(ServerTls {
+            current,
+            irc: Arc::new(config),
+            http: Some(Arc::new(http)),
+            without_alpn,
+            turns: Semaphore::new(at_once),
+        })
     }
 
     /// The same, but HTTP is not offered.
@@ -135,7 +146,20 @@ impl ServerTls {
                 (_, Some(true), Some(http)) => http,
                 _ => &self.without_alpn,
             };
-            start.into_stream_with(config.clone(), |connection| connection.set_buffer_limit(Some(BUFFER_LIMIT))).await
+            let handshake =
+                start.into_stream_with(config.clone(), |connection| connection.set_buffer_limit(Some(BUFFER_LIMIT)));
+            let mut handshake = std::pin::pin!(handshake);
+            // Keys and signature cost about a millisecond, in the first step. When thousands come back at once, each
+            // waits for its turn, and between two of them those who are here already have theirs. A turn is over when
+            // the step is, whatever the peer does: who does not go on holds nobody up.
+            let first = {
+                let _turn = self.turns.acquire().await;
+                std::future::poll_fn(|cx| Poll::Ready(handshake.as_mut().poll(cx))).await
+            };
+            match first {
+                Poll::Ready(done) => done,
+                Poll::Pending => handshake.await,
+            }
         };
         match tokio::time::timeout_at(Instant::now() + timeout, handshake).await {
             Ok(done) => Ok(done?),

@@ -194,6 +194,20 @@ impl Row {
         self.is_speech() || matches!(self.command, Command::Batch | Command::Pong)
     }
 
+    /// Whether others hear words by it that whoever is muted may not say.
+    fn is_heard(&self, message: &Message<'_>) -> bool {
+        match self.command {
+            Command::Privmsg => !message.params.first().is_some_and(|to| service::is_service(to)),
+            Command::Notice | Command::Tagmsg | Command::Batch | Command::Invite | Command::Rename => true,
+            Command::Setname | Command::Wallops | Command::Kick => true,
+            Command::Topic | Command::Away => {
+                message.params.len() > usize::from(matches!(self.command, Command::Topic))
+            }
+            Command::Metadata => message.params.get(1).is_some_and(|word| word.eq_ignore_ascii_case("SET")),
+            _ => false,
+        }
+    }
+
     pub(super) fn is_speech(&self) -> bool {
         matches!(self.command, Command::Privmsg | Command::Notice | Command::Tagmsg)
     }
@@ -207,6 +221,12 @@ impl Session {
             None => self.numeric(ERR_UNKNOWNCOMMAND, &[&clean(message.command)], "Unknown command"),
             Some(row) if message.params.len() < row.params || (row.params > 0 && message.params[0].is_empty()) => {
                 self.numeric(ERR_NEEDMOREPARAMS, &[row.name], "Not enough parameters");
+            }
+            Some(row)
+                if row.is_heard(message)
+                    && let Some(ban) = self.mute() =>
+            {
+                self.hush(message, &ban)
             }
             Some(row) if self.in_batch(message, row) => self.gather(message),
             Some(row) => match row.command {

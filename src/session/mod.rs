@@ -16,6 +16,7 @@ mod missed;
 mod modes;
 mod monitor;
 mod multiline;
+mod outlaws;
 mod people;
 mod powers;
 mod presence;
@@ -333,6 +334,7 @@ impl Session {
     /// Logs the session in: the account comes online, the welcome is said, the account's rooms are entered.
     async fn begin(ctx: Arc<Context>, person: Arc<Person>, arrival: Arrival) -> Result<Session, Arc<str>> {
         let Arrival { negotiation, realname, proof, device, away, peer } = arrival;
+        let from = peer.clone();
         let settings = ctx.settings.load_full();
         let device = device.shared();
         let past = Past::of(&ctx, &person, &device).await?;
@@ -395,9 +397,11 @@ impl Session {
         session.mailbox.set_extended(session.caps().contains(Cap::ExtendedMonitor));
         let news = person.enter(mailbox, &realname, away, (ctx.clock)());
         person.set_device(id, &device);
+        // Those who were there have been told; from here on nobody else will be.
         if ctx.stopping.is_cancelled() {
-            // Those who were there have been told; from here on nobody else will be.
             session.ending = Some("The server is stopping".into());
+        } else if let Some(why) = outlaws::kept_out(&ctx, Some(person.id), &from) {
+            session.ending = Some(why.into());
         }
         let online = Intent::Online { actor: session.actor(), realname, proof, device };
         if let Err(refusal) = ctx.log.ask(online).await {
@@ -643,6 +647,9 @@ impl Session {
             self.tell_note(&note);
         }
         self.rooms_changed |= mail.rooms_changed;
+        if mail.address_in_doubt {
+            self.look_at_address();
+        }
         if let Some(reason) = mail.end {
             self.ending.get_or_insert(reason);
         }

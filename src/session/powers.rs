@@ -41,6 +41,11 @@ impl Session {
             let rehash = Intent::Rehash { account: login.row.id, old, new };
             super::submit_quietly(&self.ctx.log, rehash).await;
         }
+        if self.ctx.log.bans().account(login.row.id, (self.ctx.clock)()).is_some() {
+            tracing::warn!(session = self.id, account = %self.person.nick, by = %login.row.name, "OPER refused");
+            self.numeric(ERR_PASSWDMISMATCH, &[], "No powers for you: this account is banned");
+            return;
+        }
         if !login.row.admin {
             tracing::warn!(session = self.id, account = %self.person.nick, by = %login.row.name, "OPER refused");
             self.numeric(ERR_NOOPERHOST, &[], "This account is not an administrator's");

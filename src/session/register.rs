@@ -22,7 +22,7 @@ use crate::proto::numerics::*;
 
 use super::people::REALNAME_MAX;
 use super::rooms::{clean, cut};
-use super::{Arrival, Context, Newcomers, Peer, Session, info};
+use super::{Arrival, Context, Newcomers, Peer, Session, info, outlaws};
 
 use newcomer::Pending;
 use sasl::Exchange;
@@ -296,6 +296,11 @@ impl Registration<'_> {
         let Some(person) = self.ctx.log.roster().by_id(login.row.id) else {
             return Err("Closing link: the account has just been removed".to_owned());
         };
+        if let Some(why) = outlaws::kept_out(self.ctx, Some(person.id), &self.peer) {
+            tracing::info!(account = %person.nick, peer = %self.peer.address, "a banned login");
+            self.reply(ERR_YOUREBANNEDCREEP, &[], &why);
+            return Err(format!("Closing link: {why}"));
+        }
         person.set_flags(login.row.admin, login.row.bot);
         let realname = self.realname.take().filter(|realname| !realname.is_empty());
         let realname = realname.unwrap_or_else(|| person.nick.clone());

@@ -68,7 +68,8 @@ impl Session {
     }
 
     pub(super) async fn part(&mut self, message: &Message<'_>) {
-        let reason = message.params.get(1).copied().unwrap_or_default();
+        // Whoever is muted may go, without a word.
+        let reason = message.params.get(1).copied().filter(|_| self.mute().is_none()).unwrap_or_default();
         for name in message.params[0].split(',').filter(|name| !name.is_empty()).take(ROOMS_MAX) {
             self.part_one(name, cut(reason)).await;
         }

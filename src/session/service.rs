@@ -4,6 +4,7 @@
 
 mod account;
 mod admin;
+mod bans;
 mod credentials;
 mod past;
 mod search;
@@ -36,6 +37,7 @@ enum Asked {
     Passwd,
     Users,
     Rooms,
+    Bans,
     Connected,
     Figures,
 }
@@ -43,7 +45,7 @@ enum Asked {
 impl Asked {
     /// Whether it is for administrators alone, after OPER.
     fn is_for_administrators(self) -> bool {
-        matches!(self, Asked::Users | Asked::Rooms | Asked::Connected | Asked::Figures)
+        matches!(self, Asked::Users | Asked::Rooms | Asked::Bans | Asked::Connected | Asked::Figures)
     }
 }
 
@@ -143,12 +145,13 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: "users",
-        usage: "[after <name> | add <name> [admin] [bot] | reset|disable|enable|devices|remove <name> | revoke <name> <device>] [json]",
+        usage: "[after <name> | add <name> [admin] [bot] | reset|disable|enable|devices|remove <name> | revoke <name> <device> | kick <name> [reason] | mute <name> [for <time>] [reason] | unmute <name>] [json]",
         summary: "looks after accounts (for administrators)",
         details: &[
             "users add carol              makes an account with a password that is made up and shown once; with admin or bot behind it",
             "users reset carol            another password; sessions and tokens end",
             "users disable carol          locks it out; users enable lets it in again",
+            "users kick carol reason      ends its sessions; users mute carol for 1h lets it say nothing that long",
             "users devices carol          its devices and their tokens; users revoke carol phone takes one away",
             JSON,
         ],
@@ -162,6 +165,19 @@ const TABLE: &[Row] = &[
         details: &["rooms remove #old            asks first; it takes away all that was said in it", JSON],
         cost: Cost::Act,
         asked: Asked::Rooms,
+    },
+    Row {
+        name: "bans",
+        usage: "[after <n> | add account|address|cidr <value> [for <time>] [reason] | remove account|address|cidr <value>] [json]",
+        summary: "keeps accounts and addresses out (for administrators)",
+        details: &[
+            "bans add account mallory for 2d spam in #lobby    its sessions end, and it may not log in for two days",
+            "bans add cidr 192.0.2.0/24                        nobody from there may connect, until it is taken back",
+            "Who is muted stands in the list too; see help users.",
+            JSON,
+        ],
+        cost: Cost::Act,
+        asked: Asked::Bans,
     },
     Row {
         name: "connected",
@@ -247,6 +263,7 @@ impl Session {
             // Rare, and no reason for every session to be bigger.
             Asked::Users => Box::pin(self.service_users(rest)).await,
             Asked::Rooms => Box::pin(self.service_rooms(rest)).await,
+            Asked::Bans => Box::pin(self.service_bans(rest)).await,
             Asked::Connected => self.service_connected(rest),
             Asked::Figures => self.service_figures(rest),
         }

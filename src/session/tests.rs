@@ -16,7 +16,7 @@ use crate::clock;
 use crate::event::EventId;
 use crate::log::{self, Intent, Log, Order, Reply, Running};
 use crate::net::conn::Conn;
-use crate::net::limits::{LoginThrottle, PlaceThrottle};
+use crate::net::limits::{LoginThrottle, PlaceThrottle, Rate};
 use crate::room::{Actor, Wish};
 use crate::store::Writer;
 
@@ -84,7 +84,7 @@ impl Bench {
         let ctx = Context::new(
             log,
             Logins::new(Arc::new(Hasher::new(quick).unwrap()), 2),
-            (LoginThrottle::new(1000, 1000), PlaceThrottle::per_hour(10)),
+            (LoginThrottle::new(1000, 1000), PlaceThrottle::new(Rate::per_hour(10))),
             settings,
             Info { name: HOST.to_owned(), network: "Test".to_owned(), started: clock::now() },
             clock::now,

@@ -27,8 +27,8 @@ impl Session {
     }
 
     pub(super) fn quit(&mut self, message: &Message<'_>) {
-        let reason =
-            message.param(0).map_or_else(|| "Quit".to_owned(), |text| format!("Quit: {}", super::rooms::cut(text)));
+        let words = message.param(0).filter(|_| self.mute().is_none());
+        let reason = words.map_or_else(|| "Quit".to_owned(), |text| format!("Quit: {}", super::rooms::cut(text)));
         self.ending = Some(reason.into());
         self.presence.place.orderly = true;
     }

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod backup;
+mod bans;
 mod credentials;
 mod devices;
 mod error;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use crate::event::{AccountId, EventId, Millis, RoomId, Seq};
 
 pub use backup::{Examined, copy_whole, examine};
+pub use bans::{BanKind, BanRow};
 pub use credentials::{CertificateRow, INVITATION_ID, InvitationRow};
 pub use error::{Result, StoreError};
 pub use history::{Counts, Kinds, RoomStats};

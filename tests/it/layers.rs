@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// A module of the top level, and the modules it may name. A longer path is for a part of a module.
 const MAY_NAME: &[(&str, &[&str])] = &[
+    ("address", &[]),
     ("event", &[]),
     ("clock", &["event"]),
     ("when", &["event"]),
@@ -15,14 +16,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("proto", &["event"]),
     ("room", &["event", "proto::masks", "proto::modes", "proto::names"]),
     ("store", &["event"]),
-    ("live", &["event", "room"]),
-    ("auth", &["event", "clock", "proto"]),
+    ("live", &["address", "event", "room"]),
+    ("auth", &["address", "event", "clock", "proto"]),
     ("encode", &["event", "proto", "room"]),
-    ("log", &["event", "clock", "room", "store", "live", "proto::modes", "proto::names"]),
-    ("net", &["event", "clock", "proto"]),
-    ("session", &["event", "clock", "proto", "room", "log", "live", "encode", "auth", "net"]),
+    ("log", &["address", "event", "clock", "room", "store", "live", "proto::modes", "proto::names"]),
+    ("net", &["address", "event", "clock", "proto"]),
+    ("session", &["address", "event", "clock", "proto", "room", "log", "live", "encode", "auth", "net"]),
     ("client", &["event", "clock", "when", "man", "proto"]),
-    ("config", &["event", "clock", "proto", "logging"]),
+    ("config", &["address", "event", "clock", "proto", "logging"]),
     ("logging", &[]),
     ("admin", &["event", "clock", "proto", "store", "log", "auth"]),
     ("web", &["net"]),

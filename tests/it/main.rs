@@ -5,6 +5,7 @@ mod admin;
 mod administration;
 mod backup;
 mod bad_input;
+mod bans;
 mod bot_mode;
 mod channel_rename;
 mod chat_bot;

@@ -15,20 +15,20 @@ use super::account::{asked, device_table};
 use super::{Asked, LINES_MAX};
 
 /// Rows of a list at most; the answer says how to go on.
-const PAGE: usize = LINES_MAX / 2;
+pub(super) const PAGE: usize = LINES_MAX / 2;
 /// Bytes of a room's topic, and of somebody's devices, in a list: so a row fits into a line.
 const TOPIC_MAX: usize = 100;
 const DEVICES_BYTES: usize = 100;
 
 /// The answer to a question: rows in words and as objects, and how it ended.
-struct Answer {
-    json: bool,
+pub(super) struct Answer {
+    pub json: bool,
 }
 
 impl Session {
     /// The words of a question that only administrators may ask, and how to answer; `None`: they may not, which has been
     /// said.
-    fn asked_by_administrator<'a>(&mut self, rest: &'a str) -> Option<(Vec<&'a str>, Answer)> {
+    pub(super) fn asked_by_administrator<'a>(&mut self, rest: &'a str) -> Option<(Vec<&'a str>, Answer)> {
         let (words, json) = asked(rest);
         if !self.powers() {
             let why = "That is for administrators; say OPER with your name and password first.";
@@ -62,6 +62,15 @@ impl Session {
             (Some("remove"), [_, name]) => {
                 let sure = format!("This takes {name} away for good. If you are sure: users remove {name} yes");
                 self.service_outcome(to.json, false, &sure);
+            }
+            (Some("kick"), [_, name, reason @ ..]) => {
+                let order = Order::KickUser { name: (*name).to_owned(), reason: reason.join(" ") };
+                self.administer(order, &format!("{name}'s sessions end; it may come back."), to).await;
+            }
+            (Some("mute"), [_, name, term @ ..]) => self.ban_with("mute", name, term, to).await,
+            (Some("unmute"), [_, name]) => {
+                let order = Order::RemoveBan { kind: "mute".to_owned(), name: (*name).to_owned() };
+                self.administer(order, &format!("{name} may speak again."), to).await;
             }
             (Some("devices"), [_, name]) => self.list_devices_of(name, to).await,
             (Some("revoke"), [_, name, device]) => match DeviceName::named(device) {
@@ -269,7 +278,7 @@ impl Session {
         self.service_says(&format!("The password of {name}, not shown again: {}", secret.expose()));
     }
 
-    async fn administer(&mut self, order: Order, done: &str, to: Answer) {
+    pub(super) async fn administer(&mut self, order: Order, done: &str, to: Answer) {
         if self.carry_out(order, &to).await {
             self.service_outcome(to.json, true, done);
         }
@@ -352,7 +361,7 @@ impl Session {
     }
 
     /// The end of a list: `last` is given if there is more behind it.
-    fn list_ended(&mut self, question: &str, last: Option<String>, to: Answer) {
+    pub(super) fn list_ended(&mut self, question: &str, last: Option<String>, to: Answer) {
         match (to.json, last) {
             (true, last) => self.service_json(&json!({ "ok": true, "more_after": last })),
             (false, Some(last)) => self.service_says(&format!("There are more: {question} after {last}")),
@@ -360,14 +369,14 @@ impl Session {
         }
     }
 
-    fn not_clear(&mut self, asked: Asked, to: Answer) {
+    pub(super) fn not_clear(&mut self, asked: Asked, to: Answer) {
         match to.json {
             true => self.service_outcome(true, false, "That is not clear to me."),
             false => self.service_usage("That is not clear to me.", asked),
         }
     }
 
-    fn service_cannot_read(&mut self, to: Answer) {
+    pub(super) fn service_cannot_read(&mut self, to: Answer) {
         self.service_outcome(to.json, false, "The server cannot read its data just now; try again in a moment.");
     }
 }

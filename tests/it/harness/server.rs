@@ -164,6 +164,7 @@ impl Default for Setup {
             .set("limits.messages_per_second", 1_000_000)
             .set("limits.message_burst", 1_000_000)
             .set("limits.connections_per_ip", 10_000)
+            .set("limits.connects_per_minute", 1_000_000)
             .set("limits.logins_per_minute", 100_000)
             .set("log.format", "json")
     }

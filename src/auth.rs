@@ -4,20 +4,27 @@
 //! threads with a bounded line before them; a name that does not exist costs the same work as a wrong password; no
 //! password is ever printed, and its memory is wiped.
 
+mod line;
+mod memory;
 mod token;
 
 use std::fmt;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Params, Version};
 use precis_core::profile::PrecisFastInvocation;
 use precis_profiles::OpaqueString;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
+use crate::address::Place;
+
+use line::Line;
+pub use memory::Memory;
+use memory::matches;
 pub use token::{TOKEN_PREFIX, Token};
 
 /// The most bytes of a password.
@@ -201,37 +208,43 @@ impl Hasher {
             .map_err(|_| AuthError::Settings)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let mut hasher = Hasher { argon2, settings, decoy: String::new() };
-        hasher.decoy = hasher.hash(&Password(generate_password()?))?;
+        hasher.decoy = hasher.hash(&Password(generate_password()?), &mut Memory::default())?;
         Ok(hasher)
     }
 
     /// A PHC string (`$argon2id$v=19$m=...`) with a new salt.
-    pub fn hash(&self, password: &Password) -> Result<String, AuthError> {
+    pub fn hash(&self, password: &Password, memory: &mut Memory) -> Result<String, AuthError> {
         let mut salt = [0u8; 16];
         getrandom::fill(&mut salt).map_err(|_| AuthError::Random)?;
-        let hash = self.argon2.hash_password_with_salt(password.0.expose().as_bytes(), &salt);
-        Ok(hash.map_err(|_| AuthError::Hash)?.to_string())
+        let mut hash = [0u8; Params::DEFAULT_OUTPUT_LEN];
+        memory.run(&self.argon2, password, &salt, &mut hash).ok_or(AuthError::Hash)?;
+        let phc = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(self.argon2.params()).map_err(|_| AuthError::Hash)?,
+            salt: Some(Salt::new(&salt).map_err(|_| AuthError::Hash)?),
+            hash: Some(Output::new(&hash).map_err(|_| AuthError::Hash)?),
+        };
+        Ok(phc.to_string())
     }
 
     /// Whether the password is the one behind this PHC string, whose own settings count. A string that is none
     /// matches nothing.
-    pub fn verify(&self, password: &Password, phc: &str) -> bool {
-        match whole_hash(phc).map(|hash| self.argon2.verify_password(password.0.expose().as_bytes(), &hash)) {
-            Some(Ok(())) => true,
-            Some(Err(argon2::password_hash::Error::PasswordInvalid)) => false,
+    pub fn verify(&self, password: &Password, phc: &str, memory: &mut Memory) -> bool {
+        match whole_hash(phc).and_then(|hash| matches(password, &hash, memory)) {
+            Some(matched) => matched,
             // It broke off before the work.
-            _ => {
-                self.verify_unknown(password);
+            None => {
+                self.verify_unknown(password, memory);
                 false
             }
         }
     }
 
     /// Does the work of [`Hasher::verify`] for a name that does not exist, so that nobody can tell by the time.
-    pub fn verify_unknown(&self, password: &Password) {
+    pub fn verify_unknown(&self, password: &Password, memory: &mut Memory) {
         if let Ok(hash) = PasswordHash::new(&self.decoy) {
-            let matched = self.argon2.verify_password(password.0.expose().as_bytes(), &hash).is_ok();
-            std::hint::black_box(matched);
+            std::hint::black_box(matches(password, &hash, memory));
         }
     }
 
@@ -268,13 +281,13 @@ pub enum Verdict {
     Wrong,
 }
 
-/// Checks passwords for async callers: a few at once, the others wait in a line of at most [`WAITING_MAX`].
+/// Checks passwords for async callers: a few at once, the others wait in a line of at most [`WAITING_MAX`], which is fair
+/// between addresses.
 #[derive(Debug, Clone)]
 pub struct Logins {
     hasher: Arc<Hasher>,
-    working: Arc<Semaphore>,
-    /// A place in the line, kept while working.
-    line: Arc<Semaphore>,
+    line: Line,
+    idle: Arc<Mutex<Vec<Memory>>>,
 }
 
 impl Logins {
@@ -284,7 +297,7 @@ impl Logins {
     }
 
     fn with_line(hasher: Arc<Hasher>, at_once: usize, waiting: usize) -> Logins {
-        Logins { hasher, working: Arc::new(Semaphore::new(at_once)), line: Arc::new(Semaphore::new(at_once + waiting)) }
+        Logins { hasher, line: Line::new(at_once, waiting), idle: Arc::default() }
     }
 
     /// The same line with other settings, for a config that was read anew.
@@ -293,44 +306,54 @@ impl Logins {
     }
 
     /// Waits for a turn. Whoever counts attempts counts here, and not in the line: there may be a whole school in it.
-    pub async fn turn(&self) -> Result<Turn, AuthError> {
-        let place = self.line.clone().try_acquire_owned().map_err(|_| AuthError::Busy)?;
-        let permit = self.working.clone().acquire_owned().await.map_err(|_| AuthError::Busy)?;
-        Ok(Turn { hasher: self.hasher.clone(), held: [place, permit] })
+    pub async fn turn(&self, from: IpAddr) -> Result<Turn, AuthError> {
+        let held = self.line.turn(Place::of(from)).await.ok_or(AuthError::Busy)?;
+        Ok(Turn { logins: self.clone(), held })
     }
 
     /// Hashes a new password.
-    pub async fn hash(&self, password: Password) -> Result<String, AuthError> {
-        self.turn().await?.run(move |hasher| hasher.hash(&password)).await
+    pub async fn hash(&self, password: Password, from: IpAddr) -> Result<String, AuthError> {
+        self.turn(from).await?.run(move |hasher, memory| hasher.hash(&password, memory)).await
+    }
+
+    fn take_memory(&self) -> Memory {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Kept for whoever waits, so that a storm of logins takes the memory of those at work and no more; given back to
+    /// the system by the last one. Never more than there are turns.
+    fn give_memory(&self, memory: Memory) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.line.is_busy() { idle.push(memory) } else { idle.clear() }
     }
 }
 
 /// The right to hash once.
 #[derive(Debug)]
 pub struct Turn {
-    hasher: Arc<Hasher>,
-    held: [OwnedSemaphorePermit; 2],
+    logins: Logins,
+    held: line::Turn,
 }
 
 impl Turn {
     /// Checks what somebody entered. `phc`: the stored hash, `None` if there is no such account (or it may not log
     /// in); the work is the same.
     pub async fn verify(self, entered: Secret, phc: Option<String>) -> Result<Verdict, AuthError> {
-        self.run(move |hasher| {
+        self.run(move |hasher, memory| {
             let (password, phc) = match Password::entered(&entered) {
                 Ok(password) => (password, phc),
                 // It cannot be anybody's password: do the same work for nothing.
                 Err(_) => (Password(Secret::new(String::new())), None),
             };
             let Some(phc) = phc else {
-                hasher.verify_unknown(&password);
+                hasher.verify_unknown(&password, memory);
                 return Ok(Verdict::Wrong);
             };
-            if !hasher.verify(&password, &phc) {
+            if !hasher.verify(&password, &phc, memory) {
                 return Ok(Verdict::Wrong);
             }
             // Whoever is right gets in, even if the new hash cannot be made today.
-            let rehashed = hasher.needs_rehash(&phc).then(|| hasher.hash(&password).ok()).flatten();
+            let rehashed = hasher.needs_rehash(&phc).then(|| hasher.hash(&password, memory).ok()).flatten();
             Ok(Verdict::Right { rehashed })
         })
         .await
@@ -338,12 +361,15 @@ impl Turn {
 
     async fn run<T: Send + 'static>(
         self,
-        work: impl FnOnce(&Hasher) -> Result<T, AuthError> + Send + 'static,
+        work: impl FnOnce(&Hasher, &mut Memory) -> Result<T, AuthError> + Send + 'static,
     ) -> Result<T, AuthError> {
-        // The permits go along: a caller that is dropped does not stop the work, so it must not free its place.
+        // The turn goes along: a caller that is dropped does not stop the work, so it must not free its place.
         let task = tokio::task::spawn_blocking(move || {
             let _held = self.held;
-            work(&self.hasher)
+            let mut memory = self.logins.take_memory();
+            let done = work(&self.logins.hasher, &mut memory);
+            self.logins.give_memory(memory);
+            done
         });
         task.await.unwrap_or(Err(AuthError::Hash))
     }
@@ -356,6 +382,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     const QUICK: HashSettings = HashSettings { memory_kib: 32, iterations: 1, parallelism: 1 };
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn secret(text: &str) -> Secret {
         Secret::new(text.to_owned())
@@ -404,17 +432,17 @@ mod tests {
 
     #[test]
     fn a_hash_knows_its_password_and_its_settings() {
-        let hasher = Hasher::new(QUICK).unwrap();
-        let phc = hasher.hash(&password("correct horse")).unwrap();
+        let (hasher, mut memory) = (Hasher::new(QUICK).unwrap(), Memory::default());
+        let phc = hasher.hash(&password("correct horse"), &mut memory).unwrap();
         assert!(phc.starts_with("$argon2id$v=19$m=32,t=1,p=1$"), "{phc}");
-        assert!(hasher.verify(&password("correct horse"), &phc));
-        assert!(!hasher.verify(&password("correct hors"), &phc));
+        assert!(hasher.verify(&password("correct horse"), &phc, &mut memory));
+        assert!(!hasher.verify(&password("correct hors"), &phc, &mut memory));
         assert!(!hasher.needs_rehash(&phc));
         let stronger = Hasher::new(HashSettings { iterations: 2, ..QUICK }).unwrap();
         assert!(stronger.needs_rehash(&phc));
-        assert!(stronger.verify(&password("correct horse"), &phc), "old settings still open the door");
+        assert!(stronger.verify(&password("correct horse"), &phc, &mut memory), "old settings still open the door");
         for broken in ["", "x", "$argon2id$", "$argon2id$v=19$m=1,t=0,p=0$AAAA$AAAA", phc.rsplit_once('$').unwrap().0] {
-            assert!(!hasher.verify(&password("x"), broken), "{broken}");
+            assert!(!hasher.verify(&password("x"), broken, &mut memory), "{broken}");
             assert!(hasher.needs_rehash(broken));
         }
     }
@@ -434,9 +462,9 @@ mod tests {
     async fn logins() {
         let hasher = Arc::new(Hasher::new(QUICK).unwrap());
         let logins = Logins::new(hasher.clone(), 2);
-        let phc = logins.hash(password("correct horse")).await.unwrap();
+        let phc = logins.hash(password("correct horse"), HERE).await.unwrap();
         let check = async |text: &str, phc: Option<&String>| {
-            logins.turn().await.unwrap().verify(secret(text), phc.cloned()).await
+            logins.turn(HERE).await.unwrap().verify(secret(text), phc.cloned()).await
         };
         assert_eq!(check("correct horse", Some(&phc)).await, Ok(Verdict::Right { rehashed: None }));
         assert_eq!(check("wrong", Some(&phc)).await, Ok(Verdict::Wrong));
@@ -445,10 +473,10 @@ mod tests {
         assert_eq!(check(&"x".repeat(5000), Some(&phc)).await, Ok(Verdict::Wrong));
 
         let stronger = logins.with_hasher(Arc::new(Hasher::new(HashSettings { iterations: 2, ..QUICK }).unwrap()));
-        let verdict = stronger.turn().await.unwrap().verify(secret("correct horse"), Some(phc)).await.unwrap();
+        let verdict = stronger.turn(HERE).await.unwrap().verify(secret("correct horse"), Some(phc)).await.unwrap();
         let Verdict::Right { rehashed: Some(renewed) } = verdict else { panic!("{verdict:?}") };
         assert!(!stronger.hasher.needs_rehash(&renewed));
-        assert!(stronger.hasher.verify(&password("correct horse"), &renewed));
+        assert!(stronger.hasher.verify(&password("correct horse"), &renewed, &mut Memory::default()));
     }
 
     #[tokio::test]
@@ -460,20 +488,20 @@ mod tests {
         for _ in 0..30 {
             let (logins, now, most) = (logins.clone(), now.clone(), most.clone());
             tasks.spawn(async move {
-                let work = move |_: &Hasher| {
+                let work = move |_: &Hasher, _: &mut Memory| {
                     most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     std::thread::sleep(std::time::Duration::from_millis(2));
                     now.fetch_sub(1, Ordering::SeqCst);
                     Ok(())
                 };
-                logins.turn().await?.run(work).await
+                logins.turn(HERE).await?.run(work).await
             });
         }
         let outcomes = tasks.join_all().await;
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 12);
         assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(AuthError::Busy)).count(), 18);
         assert!(most.load(Ordering::SeqCst) <= 2);
-        assert_eq!(logins.turn().await.unwrap().run(|_| Ok(7)).await, Ok(7), "the line is free again");
+        assert_eq!(logins.turn(HERE).await.unwrap().run(|_, _| Ok(7)).await, Ok(7), "the line is free again");
     }
 
     proptest! {
@@ -484,12 +512,12 @@ mod tests {
             let hasher = Hasher::new(QUICK).unwrap();
             let passwords: Vec<Password> = texts.iter().filter_map(|t| Password::entered(&secret(t)).ok()).collect();
             let hashes: Vec<String> = std::thread::scope(|scope| {
-                let threads: Vec<_> = passwords.iter().map(|p| scope.spawn(|| hasher.hash(p).unwrap())).collect();
+                let threads: Vec<_> = passwords.iter().map(|p| scope.spawn(|| hasher.hash(p, &mut Memory::default()).unwrap())).collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
             for (i, password) in passwords.iter().enumerate() {
                 for (j, hash) in hashes.iter().enumerate() {
-                    prop_assert_eq!(hasher.verify(password, hash), passwords[j] == *password, "{} {}", i, j);
+                    prop_assert_eq!(hasher.verify(password, hash, &mut Memory::default()), passwords[j] == *password, "{} {}", i, j);
                     prop_assert!(i == j || hashes[i] != *hash);
                 }
             }

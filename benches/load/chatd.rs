@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
-use chatd::auth::{HashSettings, Hasher, Password, Secret};
+use chatd::auth::{HashSettings, Hasher, Memory, Password, Secret};
 use chatd::event::{AccountId, Body, Event, EventId, Millis, RoomId, RoomKind, Speech, Who};
 use chatd::proto::names::{AccountName, RoomName};
 use chatd::store::{Lock, MemberRow, NewAccount, Writer};
@@ -42,7 +42,7 @@ pub fn prepare(dir: &Path, port: u16, accounts: usize, settings: &Settings) -> R
     cert.write(&dir.join("server.crt"), &dir.join("server.key"), true)?;
 
     let hasher = Hasher::new(HashSettings { memory_kib: memory, iterations: passes, parallelism: 1 })?;
-    let hash = hasher.hash(&Password::entered(&Secret::new(PASSWORD.to_owned()))?)?;
+    let hash = hasher.hash(&Password::entered(&Secret::new(PASSWORD.to_owned()))?, &mut Memory::default())?;
     let data = dir.join("data");
     let _lock = Lock::take(&data)?;
     let mut writer = Writer::open(&data)?;

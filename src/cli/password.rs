@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::usage;
 use crate::admin::HashText;
-use crate::auth::{HashSettings, Hasher, Password, Secret, generate_password};
+use crate::auth::{HashSettings, Hasher, Memory, Password, Secret, generate_password};
 use crate::config::Config;
 
 /// Nobody's password is longer; a file given by mistake is not read to its end.
@@ -60,7 +60,7 @@ impl Obtained {
             iterations: config.auth.argon2_iterations,
             parallelism: config.auth.argon2_parallelism,
         };
-        Ok(HashText(Hasher::new(settings)?.hash(&self.password)?))
+        Ok(HashText(Hasher::new(settings)?.hash(&self.password, &mut Memory::default())?))
     }
 
     /// What was made up here, to be shown once.

@@ -43,7 +43,7 @@ impl Bench {
         let logins = bench.ctx.logins.load_full();
         for name in names {
             let password = Password::entered(&Secret::new(format!("{name}-password"))).unwrap();
-            let hash = logins.hash(password).await.unwrap();
+            let hash = logins.hash(password, std::net::IpAddr::from([127, 0, 0, 1])).await.unwrap();
             let hash = serde_json::from_value(hash.into()).unwrap();
             let order = Order::AddUser { name: (*name).to_owned(), hash, admin: *name == names[0], bot: false };
             bench.ctx.log.ask(Intent::Order { row: None, order }).await.unwrap();

@@ -116,7 +116,8 @@ impl Registration<'_> {
             unavailable(format!("too many accounts were asked for from your address; try again in {wait}"))
         })?;
         let logins = self.ctx.logins.load_full();
-        let hash = HashText(logins.hash(password).await.map_err(|error| unavailable(error.to_string()))?);
+        let hash =
+            HashText(logins.hash(password, self.peer.address).await.map_err(|error| unavailable(error.to_string()))?);
         if newcomers == Newcomers::Invite {
             self.pending = Some(Pending { name: name.clone(), hash, until: Instant::now() + PATIENCE });
             return Ok(false);

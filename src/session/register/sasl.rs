@@ -213,7 +213,7 @@ pub(in crate::session) async fn check(
     let row = row.filter(|row| !row.disabled && !row.removed);
     let stored = row.as_ref().map(|row| row.hash.as_str().to_owned());
     let logins = ctx.logins.load_full();
-    let turn = logins.turn().await.map_err(|error| error.to_string())?;
+    let turn = logins.turn(peer).await.map_err(|error| error.to_string())?;
     // Paid for only now: everybody may come back at once after a restart, from one address too, but guesses are
     // never more than the turns.
     let attempt = attempt(ctx, peer, &throttle_key)?;

@@ -258,7 +258,7 @@ impl Session {
             return None;
         };
         let logins = self.ctx.logins.load_full();
-        match logins.hash(password).await {
+        match logins.hash(password, self.peer).await {
             Ok(hash) => Some((secret, HashText(hash))),
             Err(error) => {
                 self.service_outcome(to.json, false, &format!("Not done: {error}."));

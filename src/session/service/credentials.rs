@@ -42,7 +42,7 @@ impl Session {
         // A password proves a password; nothing else comes back from there.
         let Proof::Password(old) = login.proof else { return self.service_trouble() };
         let logins = self.ctx.logins.load_full();
-        let new = match logins.hash(password).await {
+        let new = match logins.hash(password, self.peer).await {
             Ok(hash) => HashText(hash),
             Err(error) => return self.service_says(&format!("Not changed: {error}.")),
         };

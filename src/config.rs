@@ -65,6 +65,18 @@ pub struct Tls {
     pub cert: PathBuf,
     pub key: PathBuf,
     pub handshake_timeout: Duration,
+    pub acme: Acme,
+}
+
+/// Certificates from an authority, in place of the files.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Acme {
+    /// Empty: the files count.
+    pub domains: Vec<String>,
+    pub contact: String,
+    pub directory: String,
+    /// `None`: the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Who may make an account for themselves.
@@ -221,6 +233,18 @@ impl Default for Tls {
             cert: "certs/server.crt".into(),
             key: "certs/server.key".into(),
             handshake_timeout: Duration::from_secs(10),
+            acme: Acme::default(),
+        }
+    }
+}
+
+impl Default for Acme {
+    fn default() -> Self {
+        Acme {
+            domains: Vec::new(),
+            contact: String::new(),
+            directory: "https://acme-v02.api.letsencrypt.org/directory".into(),
+            ca_file: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! chatd: a chat server that keeps every word. See `ARCHITECTURE.md` for the map.
 
+pub mod acme;
 pub mod address;
 pub mod admin;
 pub mod auth;

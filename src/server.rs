@@ -20,10 +20,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::acme;
 use crate::address::Network;
 use crate::auth::{HashSettings, Hasher, Logins};
 use crate::clock;
-use crate::config::{Config, Creation, Registration};
+use crate::config::{Acme, Config, Creation, Registration};
 use crate::event::Millis;
 use crate::log::{self, Intent, Log, Order, OrderResult};
 use crate::logging::Logging;
@@ -64,8 +65,13 @@ pub async fn run(
     let data_dir = config.server.data_dir.clone();
     let _lock = lock(&data_dir).await?;
     // Before the files are read for the first time: what changes in between is found.
-    let watch = Watch::new(&config.tls.cert, &config.tls.key);
-    let mut tls = ServerTls::load(&config.tls.cert, &config.tls.key)?;
+    let acme = acme_settings(&config);
+    if let Some(acme) = &acme {
+        acme.prepare(clock::now())?;
+    }
+    let (cert, key) = certificate_files(&config);
+    let watch = Watch::new(&cert, &key);
+    let mut tls = ServerTls::load(&cert, &key)?;
     if !config.web.enabled {
         tls = tls.without_http();
     }
@@ -115,6 +121,9 @@ pub async fn run(
         background.spawn(accept(listener, server.clone(), config.tls.handshake_timeout));
     }
     background.spawn(watch_certificate(server.clone()));
+    if let Some(acme) = acme {
+        background.spawn(acme::keep(acme, server.tls.clone(), clock::now, stopping.clone()));
+    }
     background.spawn(orders(log.clone(), stopping.clone()));
     background.spawn(prune(log.clone(), config.history.retention, stopping.clone()));
 
@@ -313,6 +322,7 @@ async fn reload(server: &Server, old: &Config, file: Option<&Path>, logging: &Lo
         ("server.listen", old.server.listen != new.server.listen),
         ("server.data_dir", old.server.data_dir != new.server.data_dir),
         ("tls.handshake_timeout", old.tls.handshake_timeout != new.tls.handshake_timeout),
+        ("tls.acme", old.tls.acme != new.tls.acme),
         ("rooms", old.rooms != new.rooms),
         ("history.retention", old.history.retention != new.history.retention),
         ("history.tail_memory", old.history.tail_memory != new.history.tail_memory),
@@ -330,10 +340,10 @@ async fn reload(server: &Server, old: &Config, file: Option<&Path>, logging: &Lo
 }
 
 fn reload_certificate(server: &Server, config: &Config) {
-    let (cert, key) = (&config.tls.cert, &config.tls.key);
+    let (cert, key) = certificate_files(config);
     let mut watch = server.watch.lock().unwrap_or_else(PoisonError::into_inner);
-    *watch = Watch::new(cert, key);
-    tell_certificate(server, server.tls.reload_from(cert, key));
+    *watch = Watch::new(&cert, &key);
+    tell_certificate(server, server.tls.reload_from(&cert, &key));
 }
 
 fn tell_certificate(server: &Server, outcome: Result<bool, TlsError>) {
@@ -341,6 +351,21 @@ fn tell_certificate(server: &Server, outcome: Result<bool, TlsError>) {
         Ok(true) => tracing::info!(fingerprint = %server.tls.fingerprint(), "a new certificate is in use"),
         Ok(false) => tracing::info!("the certificate is the same"),
         Err(error) => tracing::error!(%error, "the new certificate is refused; the old one stays"),
+    }
+}
+
+/// Certificates from an authority, if they are wanted.
+pub fn acme_settings(config: &Config) -> Option<acme::Settings> {
+    let Acme { domains, contact, directory, ca_file } = config.tls.acme.clone();
+    let folder = config.server.data_dir.join("acme");
+    (!domains.is_empty()).then_some(acme::Settings { domains, contact, directory, ca_file, folder })
+}
+
+/// Where the certificate and its key are: one file, if they come from an authority.
+pub fn certificate_files(config: &Config) -> (PathBuf, PathBuf) {
+    match acme_settings(config) {
+        Some(acme) => (acme.file(), acme.file()),
+        None => (config.tls.cert.clone(), config.tls.key.clone()),
     }
 }
 

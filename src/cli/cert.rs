@@ -6,6 +6,7 @@ use super::Setup;
 use crate::clock;
 use crate::net::cert;
 use crate::net::tls::{self, Fingerprint, pem};
+use crate::server::certificate_files;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -36,6 +37,8 @@ pub fn run(setup: &Setup, command: Command) -> anyhow::Result<()> {
             print(&mut out, made.fingerprint)
         }
         Command::Show => {
+            // What an authority has issued stands elsewhere.
+            let cert_path = &certificate_files(&config).0;
             let chain = pem::certs(cert_path)?;
             let first = chain.first().map(|first| first.as_ref()).unwrap_or_default();
             writeln!(out, "certificate   {}", cert_path.display())?;

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::Setup;
 use crate::net::tls::ServerTls;
+use crate::server::certificate_files;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -18,7 +19,8 @@ pub fn run(setup: &Setup, Command::Check: Command) -> anyhow::Result<()> {
         None => writeln!(io::stdout(), "there is no configuration file; the built-in defaults are in order")?,
     }
     // Not a fault of the file: the pair may come later. But whoever checks wants to know before they start.
-    if let Err(error) = ServerTls::load(&config.tls.cert, &config.tls.key) {
+    let (cert, key) = certificate_files(&config);
+    if let Err(error) = ServerTls::load(&cert, &key) {
         writeln!(io::stderr(), "note: {error}")?;
     }
     Ok(())

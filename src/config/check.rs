@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::source::Source;
 use super::value::{Bytes, Listen, Retention};
-use super::{Auth, Config, History, Limits, Log, Messages, Metrics, Rooms, Server, Tls, Web};
+use super::{Acme, Auth, Config, History, Limits, Log, Messages, Metrics, Rooms, Server, Tls, Web};
 
 /// Half a screen of text is a message of the day; this is a generous bound on what every login is sent.
 const MOTD_MAX_BYTES: usize = 32 * 1024;
@@ -98,7 +98,33 @@ fn tls(source: &mut Source, defaults: Tls) -> Tls {
         cert: path(source, T, "cert", defaults.cert),
         key: path(source, T, "key", defaults.key),
         handshake_timeout: span(source, T, "handshake_timeout", defaults.handshake_timeout),
+        acme: acme(source, defaults.acme),
     }
+}
+
+fn acme(source: &mut Source, defaults: Acme) -> Acme {
+    const T: &str = "tls.acme";
+    let domains = source.get(T, "domains", defaults.domains, |names| {
+        let public = |name: &String| match host_like(name) {
+            Ok(()) if name.contains('.') && name.parse::<std::net::IpAddr>().is_err() => Ok(()),
+            _ => {
+                Err(format!("{name:?} is no name for an authority to look up; write one such as \"chat.example.org\""))
+            }
+        };
+        names.iter().try_for_each(public)
+    });
+    let contact = source.get(T, "contact", defaults.contact, |contact| {
+        let fit = contact.contains('@') && contact.chars().all(|c| c.is_ascii_graphic() && c != ':');
+        let fit = contact.is_empty() || (contact.len() <= 200 && fit);
+        fit.then_some(()).ok_or_else(|| "is not fit; write a mail address, or \"\" for none".into())
+    });
+    let directory = source.get(T, "directory", defaults.directory, |url| {
+        let fit = url.starts_with("https://") && url.chars().all(|c| c.is_ascii_graphic());
+        fit.then_some(()).ok_or_else(|| "is not fit; write the https:// address of an authority's directory".into())
+    });
+    let ca_file = source.get(T, "ca_file", PathBuf::new(), |_| Ok(()));
+    let ca_file = (!ca_file.as_os_str().is_empty()).then(|| source.resolve(&ca_file));
+    Acme { domains, contact, directory, ca_file }
 }
 
 fn rooms(source: &mut Source, defaults: Rooms) -> Rooms {

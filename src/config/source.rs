@@ -61,7 +61,11 @@ impl<'a> Source<'a> {
                     for (key, value) in table {
                         let at = key.span().start;
                         let key = key.into_inner().into_owned();
-                        source.tables.insert((name.clone(), key), Found { value: value.into_inner(), at });
+                        match value.into_inner() {
+                            // A table in a table is one of its own, by both names: `tls.acme`.
+                            DeValue::Table(inner) => source.add(format!("{name}.{key}"), at, inner),
+                            value => _ = source.tables.insert((name.clone(), key), Found { value, at }),
+                        }
                     }
                 }
                 _ => source.fault_at(
@@ -72,6 +76,15 @@ impl<'a> Source<'a> {
             }
         }
         source
+    }
+
+    fn add(&mut self, name: String, at: usize, table: DeTable<'a>) {
+        self.headers.push((name.clone(), at));
+        for (key, value) in table {
+            let at = key.span().start;
+            let key = key.into_inner().into_owned();
+            self.tables.insert((name.clone(), key), Found { value: value.into_inner(), at });
+        }
     }
 
     /// The value of a key: the environment's, else the file's, else `default`. A value that is not fit is a fault,
@@ -201,8 +214,8 @@ fn overrides<K: Into<OsString>, V: Into<OsString>>(
 ) -> BTreeMap<(String, String), (String, Option<String>)> {
     let named = |(variable, value): (K, V)| {
         let variable = variable.into().into_string().ok()?;
-        let (table, key) = variable.strip_prefix(ENV_PREFIX)?.split_once(ENV_SEPARATOR)?;
-        let name = (table.to_ascii_lowercase(), key.to_ascii_lowercase());
+        let (table, key) = variable.strip_prefix(ENV_PREFIX)?.rsplit_once(ENV_SEPARATOR)?;
+        let name = (table.to_ascii_lowercase().replace(ENV_SEPARATOR, "."), key.to_ascii_lowercase());
         Some((name, (variable, value.into().into_string().ok())))
     };
     env.into_iter().filter_map(named).collect()

@@ -53,7 +53,7 @@ fn all_faults_are_told_at_once_each_with_file_line_and_key() {
         "conf/config.toml:4: server.listen: \"localhost:6697\" is not an address; write \"ip:port\", such as",
         "conf/config.toml:7: limits.messages_per_second: 0 is out of range; write a number from 1 to",
         "conf/config.toml:8: limits.ping_timeout: is a number; write a length of time with its unit in quotes",
-        "conf/config.toml:10: nonsense.a: unknown table; there are [server], [tls], [rooms],",
+        "conf/config.toml:10: nonsense.a: unknown table; there are [server], [tls], [tls.acme], [rooms],",
         "conf/config.toml:11: empty: unknown table; there are",
         "conf/config.toml:13: metrics.listen: 0.0.0.0:9 can be reached from other machines",
         "conf/config.toml:15: log.level: \"inof\" names no level; write error, warn, info",

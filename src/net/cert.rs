@@ -5,11 +5,13 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256};
 use time::{Duration, OffsetDateTime};
+use x509_parser::extensions::GeneralName;
 use zeroize::Zeroizing;
 
 use super::tls::{Fingerprint, fingerprint};
@@ -71,6 +73,11 @@ pub fn make(names: &[String], now: Millis) -> Result<NewCert, CertError> {
 }
 
 impl NewCert {
+    /// Both in one PEM text, the certificate first.
+    pub fn pem(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("{}{}", self.cert_pem, *self.key_pem))
+    }
+
     /// Writes both files, and their folders if need be: the key 0600, the certificate 0644. With `force` files that
     /// are there are replaced, else they are an error and nothing is changed.
     pub fn write(&self, cert: &Path, key: &Path, force: bool) -> Result<(), CertError> {
@@ -80,6 +87,38 @@ impl NewCert {
         put(key, self.key_pem.as_bytes(), 0o600, force)?;
         put(cert, self.cert_pem.as_bytes(), 0o644, force)
     }
+}
+
+/// What a certificate says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Host names and addresses that it is for.
+    pub names: Vec<String>,
+    pub not_before: Millis,
+    pub not_after: Millis,
+    /// It was issued by itself: nobody trusts it who was not told to.
+    pub is_self_signed: bool,
+}
+
+/// Reads a certificate in DER form; `None`: it is none.
+pub fn facts(der: &[u8]) -> Option<Facts> {
+    let (_, cert) = x509_parser::parse_x509_certificate(der).ok()?;
+    let address = |bytes: &[u8]| match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
+        _ => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+    };
+    let name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
+        _ => None,
+    };
+    let names = cert.subject_alternative_name().ok().flatten();
+    Some(Facts {
+        names: names.map(|all| all.value.general_names.iter().filter_map(name).collect()).unwrap_or_default(),
+        not_before: Millis(cert.validity().not_before.timestamp().saturating_mul(1000)),
+        not_after: Millis(cert.validity().not_after.timestamp().saturating_mul(1000)),
+        is_self_signed: cert.issuer() == cert.subject(),
+    })
 }
 
 /// The name this machine gives itself, if it can stand in a certificate.
@@ -98,7 +137,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Writes a new file beside the old and renames it over, so that a server that reloads meets a whole file.
-fn put(path: &Path, content: &[u8], mode: u32, force: bool) -> Result<(), CertError> {
+pub fn put(path: &Path, content: &[u8], mode: u32, force: bool) -> Result<(), CertError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| CertError::Write { path, source }

@@ -9,6 +9,7 @@ mod fingerprint;
 pub mod pem;
 mod watch;
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConfig};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -31,6 +33,8 @@ pub use watch::Watch;
 /// The protocols we speak, as clients may ask for by ALPN.
 pub const IRC: &[u8] = b"irc";
 pub const HTTP: &[u8] = b"http/1.1";
+/// What an authority asks for that wants to see whether a name is ours (RFC 8737).
+const CHALLENGE: &[u8] = b"acme-tls/1";
 
 /// Encrypted bytes that rustls may hold for one connection; beyond it, writing waits.
 const BUFFER_LIMIT: usize = 32 * 1024;
@@ -63,6 +67,8 @@ pub enum TlsError {
 pub enum AcceptError {
     #[error("the TLS handshake took longer than {0:?}")]
     Timeout(Duration),
+    #[error("a certificate authority has looked whether the name is ours")]
+    Challenge,
     #[error("the TLS handshake failed: {0}")]
     Handshake(#[from] io::Error),
 }
@@ -76,6 +82,8 @@ pub struct ServerTls {
     /// For clients that offer only protocols we do not know: rustls would refuse them, though they may well be IRC
     /// clients with a habit.
     without_alpn: Arc<ServerConfig>,
+    /// What an authority is shown that asks for one of these names.
+    challenges: ArcSwap<HashMap<String, Arc<ServerConfig>>>,
     /// The right to do the costly part of a handshake.
     turns: Semaphore,
 }
@@ -106,6 +114,7 @@ impl ServerTls {
             irc: Arc::new(config),
             http: Some(Arc::new(http)),
             without_alpn,
+            challenges: ArcSwap::default(),
             turns: Semaphore::new(at_once),
         })
     }
@@ -133,6 +142,30 @@ impl ServerTls {
         self.current.0.load().fingerprint
     }
 
+    /// Shows this certificate to an authority that asks for the name by TLS-ALPN-01, until [`ServerTls::forget_challenges`].
+    pub fn add_challenge(
+        &self,
+        name: &str,
+        cert: CertificateDer<'static>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<(), TlsError> {
+        let key = aws_lc_rs::sign::any_supported_type(&key)?;
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_no_client_auth()
+            // Not checked: what makes it a challenge is an extension that no client is to understand.
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::new(vec![cert], key))));
+        config.alpn_protocols = vec![CHALLENGE.to_vec()];
+        let mut all = HashMap::clone(&self.challenges.load());
+        all.insert(name.to_ascii_lowercase(), Arc::new(config));
+        self.challenges.store(Arc::new(all));
+        Ok(())
+    }
+
+    pub fn forget_challenges(&self) {
+        self.challenges.store(Arc::default());
+    }
+
     /// Does the handshake, both halves of it within `timeout`.
     pub async fn accept<S>(&self, stream: S, timeout: Duration) -> Result<TlsStream<S>, AcceptError>
     where
@@ -141,13 +174,21 @@ impl ServerTls {
         let handshake = async {
             let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
             let offers = |protocol: &[u8]| start.client_hello().alpn().map(|mut all| all.any(|one| one == protocol));
-            let config = match (offers(IRC), offers(HTTP), &self.http) {
+            let challenge = match start.client_hello().server_name() {
+                Some(name) if offers(CHALLENGE) == Some(true) => {
+                    self.challenges.load().get(&name.to_ascii_lowercase()).cloned()
+                }
+                _ => None,
+            };
+            let is_challenge = challenge.is_some();
+            let own = match (offers(IRC), offers(HTTP), &self.http) {
                 (None | Some(true), _, _) => &self.irc,
                 (_, Some(true), Some(http)) => http,
                 _ => &self.without_alpn,
             };
+            let config = challenge.unwrap_or_else(|| own.clone());
             let handshake =
-                start.into_stream_with(config.clone(), |connection| connection.set_buffer_limit(Some(BUFFER_LIMIT)));
+                start.into_stream_with(config, |connection| connection.set_buffer_limit(Some(BUFFER_LIMIT)));
             let mut handshake = std::pin::pin!(handshake);
             // Keys and signature cost about a millisecond, in the first step. When thousands come back at once, each
             // waits for its turn, and between two of them those who are here already have theirs. A turn is over when
@@ -156,13 +197,14 @@ impl ServerTls {
                 let _turn = self.turns.acquire().await;
                 std::future::poll_fn(|cx| Poll::Ready(handshake.as_mut().poll(cx))).await
             };
-            match first {
-                Poll::Ready(done) => done,
-                Poll::Pending => handshake.await,
-            }
+            let stream = match first {
+                Poll::Ready(done) => done?,
+                Poll::Pending => handshake.await?,
+            };
+            if is_challenge { Err(AcceptError::Challenge) } else { Ok(stream) }
         };
         match tokio::time::timeout_at(Instant::now() + timeout, handshake).await {
-            Ok(done) => Ok(done?),
+            Ok(done) => done,
             Err(_) => Err(AcceptError::Timeout(timeout)),
         }
     }

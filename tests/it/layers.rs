@@ -26,6 +26,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("config", &["address", "event", "clock", "proto", "logging"]),
     ("logging", &[]),
     ("admin", &["event", "clock", "proto", "store", "log", "auth"]),
+    ("acme", &["event", "clock", "net"]),
     ("web", &["net"]),
     ("metrics", &["log", "net", "session"]),
 ];

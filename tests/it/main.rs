@@ -1,6 +1,7 @@
 //! Tests of the whole: the real programs, spoken to from outside. One module a noun; each says what belongs there.
 
 mod account_registration;
+mod acme;
 mod admin;
 mod administration;
 mod backup;

@@ -133,7 +133,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: "passwd",
-        usage: "<old> <new>",
+        usage: "<old> <new> [json]",
         summary: "gives you another password",
         details: &[
             "A password with blanks or quotes stands in \"double quotes\"; \\\" is a quote in it, \\\\ a backslash.",

@@ -182,3 +182,23 @@ async fn a_named_certificate_counts_for_good_once_its_holder_came_by_the_name() 
     log_in_certified(&server, &own).await;
     assert_eq!(external(&server, &own, "somebody").await.param(2), "alice");
 }
+
+#[tokio::test]
+async fn a_program_is_told_what_came_of_it() {
+    let server = Server::start().await;
+    let mut alice = server.login("alice").await;
+    for (question, ok) in [
+        ("passwd \"not the word\" \"brand new\" json".to_owned(), false),
+        (format!("passwd {} short json", password_of("alice")), false),
+        (format!("passwd {} \"brand new\" json", password_of("alice")), true),
+        // Two words are the two passwords, whatever they are.
+        ("passwd \"brand new\" json".to_owned(), false),
+    ] {
+        let answer = alice.ask_service(&question).await.join("\n");
+        match serde_json::from_str::<serde_json::Value>(&answer) {
+            Ok(answer) => assert_eq!(answer["ok"], ok, "{question}: {answer}"),
+            Err(_) => assert!(answer.contains("Not changed") && question.ends_with("\" json"), "{question}: {answer}"),
+        }
+    }
+    assert_eq!(server.try_sasl("alice", "brand new").await.0, "903");
+}

@@ -24,40 +24,38 @@ impl Session {
         }
     }
 
-    /// `passwd <old> <new>`
+    /// `passwd <old> <new> [json]`
     pub(super) async fn service_passwd(&mut self, rest: &str) {
-        let Some((old, new)) = two_words(rest) else {
+        let json = || Some((two_words(rest.strip_suffix("json")?.trim_end())?, true));
+        let Some(((old, new), json)) = two_words(rest).map(|words| (words, false)).or_else(json) else {
             let wrong = "I need the old and the new password. One with blanks or quotes stands in \"double quotes\".";
             return self.service_usage(wrong, Asked::Passwd);
         };
-        let password = match Password::chosen(&new) {
-            Ok(password) => password,
-            Err(error) => return self.service_says(&format!("Not changed: {error}.")),
-        };
+        match self.change_password(old, &new).await {
+            Ok(()) => self.service_outcome(
+                json,
+                true,
+                "Your password is changed. Your other sessions that logged in with the old one are ended; this one goes on.",
+            ),
+            Err(why) => self.service_outcome(json, false, &format!("Not changed: {why}.")),
+        }
+    }
+
+    /// The error is why not, without a full stop.
+    async fn change_password(&mut self, old: Secret, new: &Secret) -> Result<(), String> {
+        let password = Password::chosen(new).map_err(|error| error.to_string())?;
         let nick = self.person.nick.clone();
-        let login = match register::check(&self.ctx, self.peer, &nick, old).await {
-            Ok(login) => login,
-            Err(text) => return self.service_says(&format!("Not changed: {text}.")),
-        };
+        let login = register::check(&self.ctx, self.peer, &nick, old).await.map_err(|text| text.to_string())?;
         // A password proves a password; nothing else comes back from there.
-        let Proof::Password(old) = login.proof else { return self.service_trouble() };
+        let Proof::Password(old) = login.proof else { return Err("the server cannot tell why".to_owned()) };
         let logins = self.ctx.logins.load_full();
-        let new = match logins.hash(password, self.peer).await {
-            Ok(hash) => HashText(hash),
-            Err(error) => return self.service_says(&format!("Not changed: {error}.")),
-        };
+        let new = HashText(logins.hash(password, self.peer).await.map_err(|error| error.to_string())?);
         self.acts += 1;
         let keep = self.mailbox.by_token.then(|| self.presence.place.device.clone());
         let change = Intent::ChangePassword { account: self.person.id, session: self.id, old, new, keep };
-        match self.ctx.log.ask(change).await {
-            Ok(_) => {
-                tracing::info!(session = self.id, account = %nick, "password changed by its owner");
-                self.service_says(
-                    "Your password is changed. Your other sessions that logged in with the old one are ended; this one goes on.",
-                );
-            }
-            Err(refusal) => self.service_says(&format!("Not changed: {refusal}.")),
-        }
+        self.ctx.log.ask(change).await.map_err(|refusal| refusal.to_string())?;
+        tracing::info!(session = self.id, account = %nick, "password changed by its owner");
+        Ok(())
     }
 
     async fn list_certificates(&mut self) {

@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::harness::Server;
+use crate::harness::{Server, eventually};
 
 /// When a scenario is given up as a whole. Its own waits end long before.
 const GIVE_UP: std::time::Duration = std::time::Duration::from_secs(300);
@@ -158,6 +158,65 @@ async fn killed_and_back() {
     let text = wish.strip_prefix("count ").unwrap_or_else(|| panic!("{wish}"));
     let count = server.said("#lobby").iter().filter(|said| *said == text).count();
     play.answer(&count.to_string());
+    play.wishes("done").await;
+}
+
+#[tokio::test]
+async fn what_was_not_sent_survives_a_reload() {
+    let mut server = server().await;
+    let Some(mut play) = Play::start("unsent", &server) else { return };
+    play.wishes("stored").await;
+    eventually("the message", async || {
+        server.said("#lobby").contains(&"stored and not confirmed".to_owned()).then_some(())
+    })
+    .await;
+    play.answer("stored");
+    play.wishes("kill").await;
+    server.kill9();
+    play.answer("killed");
+    play.wishes("boot").await;
+    server.boot().await;
+    let mut carol = server.login("carol").await;
+    // More than a page of history.
+    let burst: String = (0..250).map(|n| format!("PRIVMSG #lobby :meanwhile {n}\r\n")).collect();
+    carol.send_bytes(burst.as_bytes()).await;
+    carol.sync().await;
+    play.answer("up");
+    for _ in 0..2 {
+        play.wishes("check").await;
+        let said = server.said("#lobby");
+        for text in ["before", "stored and not confirmed", "never sent", "of several\nlines"] {
+            assert_eq!(said.iter().filter(|each| *each == text).count(), 1, "{text}");
+        }
+        play.answer("so it is");
+    }
+    play.wishes("done").await;
+}
+
+#[tokio::test]
+async fn newcomers_make_accounts() {
+    for kind in ["open", "invite", "closed"] {
+        let server = Server::configure().set("auth.registration", kind).start().await;
+        let Some(mut play) = Play::start("newcomer", &server) else { return };
+        play.wishes("kind").await;
+        let code = if kind == "invite" { server.chatd(&["invite", "new"]).ok() } else { String::new() };
+        play.answer(&format!("{kind} {}", code.trim()));
+        play.wishes("done").await;
+        assert_eq!(server.chatd(&["user", "list"]).ok().contains("zoë"), kind != "closed");
+    }
+}
+
+#[tokio::test]
+async fn what_is_ones_own() {
+    let server = server().await;
+    let Some(mut play) = Play::start("own", &server) else { return };
+    play.wishes("done").await;
+}
+
+#[tokio::test]
+async fn operators_rule_their_rooms() {
+    let server = server().await;
+    let Some(mut play) = Play::start("operators", &server) else { return };
     play.wishes("done").await;
 }
 

@@ -197,7 +197,7 @@ test('every word that is used is there, and every one that is there is used', as
   const english = (await import(new URL('i18n/en.js', page))).default;
   const source = readdirSync(page).filter((file) => file.endsWith('.js')).map((file) => readFileSync(new URL(file, page), 'utf8')).join('\n');
   for (const [, key] of source.matchAll(/\bt\('([\w-]+)'/g)) assert.ok(key in english, key);
-  const made = /^(event|mode|theme|redacted|key|admin)-/;
+  const made = /^(event|mode|theme|redacted|key|admin|refused|list)-/;
   for (const key of Object.keys(english)) assert.ok(made.test(key) || source.includes(`'${key}'`), `${key} is used nowhere`);
 });
 

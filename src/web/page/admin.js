@@ -14,16 +14,27 @@ export function admin(app) {
   const { client } = app;
   const panel = h('div', { role: 'tabpanel' });
   const status = h('p', { class: 'error', role: 'alert' });
+  const once = h('div', {});
   const tabs = h('div', { class: 'tabs', role: 'tablist' });
-  const element = dialog(t('administration'), t('close'), tabs, status, panel);
+  const element = dialog(t('administration'), t('close'), tabs, status, once, panel);
   element.classList.add('admin');
+
+  /** Grows with all that is asked for: an answer that comes late replaces nothing. */
+  let turn = 0;
+  const fill = async (make) => {
+    const mine = (turn += 1);
+    const content = await make();
+    if (mine === turn) panel.replaceChildren(...content);
+  };
 
   /** Does something; says what went wrong, else shows the list again. */
   const act = async (words, after) => {
     status.textContent = '';
+    const at = turn;
     try {
       const [answer] = await client.told(words);
-      await after?.();
+      // Whoever looks at something else by now goes on looking at that.
+      if (at === turn) await after?.();
       return answer ?? {};
     } catch (error) {
       status.textContent = error.message || t('offline');
@@ -42,12 +53,12 @@ export function admin(app) {
   const ask = async (question, word, words, again) => {
     if ((await sure(question, { word })) !== null) act(words, again);
   };
-  const secret = (answer) => answer?.password && panel.prepend(h('p', { role: 'status' }, t('admin-password', { name: plain(answer.account) }), ' ', h('span', { class: 'secret' }, answer.password)));
+  const secret = (answer) => answer?.password && once.replaceChildren(h('p', { role: 'status' }, t('admin-password', { name: plain(answer.account) }), ' ', h('span', { class: 'secret' }, answer.password)));
 
-  async function users() {
+  const users = () => fill(async () => {
     const rows = await all('users');
     const kind = h('select', { 'aria-label': t('role') }, h('option', { value: '' }, t('admin-person')), h('option', { value: ' admin' }, t('administrator')), h('option', { value: ' bot' }, t('bot')));
-    panel.replaceChildren(
+    return [
       line(t('account'), t('admin-add'), async (text) => secret(await act(`users add ${text}${kind.value}`, users)), [kind]),
       table([t('account'), t('role'), t('admin-last'), t('admin-acts')], rows.map((user) => [
         name(user.account),
@@ -60,42 +71,42 @@ export function admin(app) {
           }),
           button(t('devices'), () => devices(user.account)),
         ],
-      ])));
-  }
+      ]))];
+  });
 
-  async function devices(account) {
+  const devices = (account) => fill(async () => {
     const rows = await all(`users devices ${account}`);
     const again = () => devices(account);
-    panel.replaceChildren(
+    return [
       h('p', {}, button(t('back-to-list'), () => show('users')), ' ', name(account)),
       rows.length ? table([t('devices'), t('admin-last'), t('admin-token'), t('admin-acts')], rows.map((device) => [
         name(device.device), device.sessions ? t('online') : when(device.last_seen), device.token ? when(device.token_used) : '—',
         device.token ? button(t('admin-revoke'), () => act(`users revoke ${account} ${device.device}`, again), 'danger') : null,
-      ])) : h('p', { class: 'hint' }, t('nobody')));
-  }
+      ])) : h('p', { class: 'hint' }, t('nobody'))];
+  });
 
-  async function rooms() {
+  const rooms = () => fill(async () => {
     const rows = await all('rooms');
-    panel.replaceChildren(
+    return [
       line(t('room-name'), t('admin-create'), (text) => act(`rooms create ${text.startsWith('#') ? text : `#${text}`}`, rooms)),
       table([t('room-name'), t('members'), t('message'), t('admin-last'), t('admin-acts')], rows.map((room) => [
         [name(room.room), h('br'), h('small', { dir: 'auto' }, plain(room.topic ?? ''))], String(room.members), String(room.messages), when(room.last),
         button(t('admin-remove'), () => ask(t('admin-remove-sure', { name: plain(room.room) }), t('admin-remove'), `rooms remove ${room.room} yes`, rooms), 'danger'),
-      ])));
-  }
+      ]))];
+  });
 
-  async function connected() {
+  const connected = () => fill(async () => {
     const rows = await all('connected');
-    panel.replaceChildren(table([t('account'), t('devices'), t('here-since'), t('status')], rows.map((person) => [
+    return [table([t('account'), t('devices'), t('here-since'), t('status')], rows.map((person) => [
       name(person.account), (person.devices ?? []).map(plain).join(', ') || String(person.sessions), when(person.since), t(person.away ? 'away' : 'online'),
-    ])));
-  }
+    ]))];
+  });
 
-  async function figures() {
+  const figures = () => fill(async () => {
     const [row] = await client.told('figures');
     const entries = Object.entries(row).filter(([key]) => key !== 'ok');
-    panel.replaceChildren(table([t('admin-figure'), t('admin-value')], entries.map(([key, value]) => [key.replace(/_/g, ' '), key === 'started' ? when(value) : String(value)])));
-  }
+    return [table([t('admin-figure'), t('admin-value')], entries.map(([key, value]) => [key.replace(/_/g, ' '), key === 'started' ? when(value) : String(value)]))];
+  });
 
   /** A whole list, page by page. */
   async function all(question) {
@@ -115,10 +126,14 @@ export function admin(app) {
     for (const tab of tabs.children) tab.setAttribute('aria-selected', String(tab.dataset.view === which));
     status.textContent = '';
     // Nobody is to write into what is about to go.
-    panel.replaceChildren();
+    panel.replaceChildren(h('p', { class: 'hint' }, t('loading')));
+    const showing = views[which]();
+    const mine = turn;
     try {
-      await views[which]();
+      await showing;
     } catch (error) {
+      if (mine !== turn) return;
+      panel.replaceChildren();
       status.textContent = error.message || t('offline');
     }
   }

@@ -14,7 +14,7 @@ import { forget, listed, rankOf, roomOf, totals } from './state.js';
 import { plain } from './text.js';
 import * as dialogs from './view-dialogs.js';
 import { Header } from './view-header.js';
-import { loginView } from './view-login.js';
+import { loginView, waitingView } from './view-login.js';
 import { spoken } from './view-message.js';
 import { Rooms } from './view-rooms.js';
 import { Side } from './view-side.js';
@@ -57,26 +57,43 @@ class App {
   door(now) {
     document.title = t('log-in');
     this.element = null;
+    this.waiting = null;
     this.root.replaceChildren(loginView(this, now));
+  }
+
+  get address() {
+    return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/irc`;
+  }
+
+  /** The way to an account of one's own, if the server has one. */
+  async newcomer() {
+    const { newcomerView } = await import('./view-newcomer.js');
+    this.root.replaceChildren(newcomerView(this));
   }
 
   login(account, password, stay) {
     this.stay = stay;
-    this.door({ account, busy: true });
+    this.byPassword = true;
     this.enter(account, password);
   }
 
   enter(account, secret) {
     this.account = account;
     this.secret = secret;
+    // Slow lines are slow: until the first room is there, this says what is going on.
+    this.element = null;
+    this.waiting = waitingView(this);
+    this.root.replaceChildren(this.waiting.element);
     this.client = new Client({
-      url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/irc`,
+      url: this.address,
       login: () => ({ account: this.account, secret: this.secret }),
       changed: () => this.schedule(),
       phase: (phase) => this.phase(phase),
       refused: (code, text) => this.refused(code, text),
       notice: (text) => this.toast(text),
+      unsent: () => keep.keepUnsent(this.account, this.client.unsent()),
     });
+    this.client.restore(keep.unsent(account));
     this.client.state.showPresence = keep.liked().presence;
     this.client.connection.open();
   }
@@ -89,6 +106,7 @@ class App {
   }
 
   async phase(phase) {
+    this.waiting?.show(phase);
     if (phase === 'online') {
       if (!this.element) this.build();
       this.powers = false;
@@ -115,9 +133,21 @@ class App {
     }
   }
 
+  /** Another password: the token goes with the old one, unless it is what opened the door. */
+  async changePassword(old, fresh) {
+    const word = (text) => `"${text.replace(/[\\"]/g, '\\$&')}"`;
+    await this.client.told(`passwd ${word(old)} ${word(fresh)}`);
+    if (!this.byPassword) return;
+    const stayed = keep.session();
+    keep.forgetSession();
+    this.secret = fresh;
+    if (stayed) await this.remember();
+  }
+
   async logout() {
     const session = keep.session();
     keep.forgetSession();
+    keep.forgetTab();
     if (session) await this.client.service(`devices remove ${session.device}`).catch(() => {});
     this.client.connection.close('logged out');
     location.reload();
@@ -135,6 +165,7 @@ class App {
     this.element = h('div', { class: 'app' }, this.rooms.element, talk, this.side.element);
     this.element.dataset.pane = 'rooms';
     this.root.replaceChildren(this.element);
+    this.waiting = null;
     if (matchMedia('(min-width: 1100px)').matches) this.side.show('members');
   }
 
@@ -170,7 +201,18 @@ class App {
     if (has('timeline', 'header', 'typing', 'me')) this.composer.render();
     if (has('members', 'header')) this.side.render();
     if (has('rooms', 'me')) notify.badge(this.room, state.network, totals(state));
-    if (has('timeline')) this.seen();
+    if (has('timeline')) {
+      this.seen();
+      this.keepUnsent();
+    }
+  }
+
+  /** What has been confirmed need not be kept. */
+  keepUnsent() {
+    const list = this.client.unsent();
+    if (list.length === 0 && !this.kept) return;
+    this.kept = list.length;
+    keep.keepUnsent(this.account, list);
   }
 
   /** The first look: the room of the last visit, else the first there is. */
@@ -183,12 +225,33 @@ class App {
 
   greetNews() {
     const { state } = this;
-    for (const { room, item } of state.news.splice(0)) {
+    for (const { room, item, invitation } of state.news.splice(0)) {
+      if (invitation) {
+        this.greetInvitation(invitation);
+        continue;
+      }
       const here = room.key === state.active;
       if (here && !document.hidden) this.announcer.textContent = spoken(item);
       const watched = here && document.hasFocus() && !document.hidden;
       if ((item.mention || room.direct) && !watched && keep.liked().notify) notify.show({ room, item }, () => this.show(room));
     }
+  }
+
+  greetInvitation({ room, by }) {
+    const text = t('invited', { who: plain(by), room: plain(room) });
+    this.announcer.textContent = text;
+    this.toast(text, h('button', { type: 'button', onclick: () => this.accept(room) }, t('enter-or-create')));
+    if (keep.liked().notify && (document.hidden || !document.hasFocus())) notify.say(text, room, () => this.accept(room));
+  }
+
+  accept(room) {
+    this.client.join(room).then(() => this.show(this.roomNamed(room)), (error) => this.toast(error.message || t('offline')));
+  }
+
+  /** Whoever invited is not told; the invitation itself stays with the server. */
+  decline(room) {
+    this.state.invitations.delete(fold(room));
+    this.touch('rooms');
   }
 
   // --- what people do ---
@@ -340,12 +403,13 @@ class App {
     document.documentElement.dataset.theme = keep.liked().theme;
   }
 
-  toast(text) {
+  toast(text, act = null) {
     if (!text) return;
-    const toast = h('div', { class: 'toast' }, h('bdi', {}, plain(text)));
+    const toast = h('div', { class: 'toast' }, h('bdi', {}, plain(text)), act);
+    act?.addEventListener('click', () => toast.remove());
     this.toasts.append(toast);
     while (this.toasts.children.length > 4) this.toasts.firstChild.remove();
-    setTimeout(() => toast.remove(), 7_000);
+    setTimeout(() => toast.remove(), act ? 20_000 : 7_000);
   }
 
   key(event) {

@@ -3,7 +3,7 @@
 
 import { Connection } from './connection.js';
 import { byteLength, isRoom, pieces } from './irc.js';
-import { catchUp, enter, latest } from './history.js';
+import { catchUp, enter, latest, settle } from './history.js';
 import * as State from './state.js';
 
 /** Bytes of text that fit into a line beside all that the server puts before it. */
@@ -34,6 +34,7 @@ export class Client {
    * @param {(phase: string) => void} hooks.phase
    * @param {(code: string, text: string) => void} hooks.refused
    * @param {(text: string) => void} hooks.notice  words of the server for whoever sits here
+   * @param {() => void} hooks.unsent  what waits for its confirmation has changed
    */
   constructor(hooks) {
     this.hooks = hooks;
@@ -131,6 +132,7 @@ export class Client {
     else if (command === 'ERROR') this.hooks.notice(params.at(-1));
     else if (command === 'NOTICE' && !source.includes('!') && !isRoom(params[0])) this.hooks.notice(params[1]);
     else if (command === 'CAP') return;
+    else if (command === '774') this.syncLater(params);
     else {
       State.receive(this.state, message, Date.now());
       if (command === 'MARKREAD') this.enterOnce(State.roomOf(this.state, params[0]));
@@ -139,6 +141,13 @@ export class Client {
       }
       if (command === '001') this.state.touched.add('me');
     }
+  }
+
+  /** There is much metadata: the server wants to be asked in some seconds. */
+  syncLater([, target, seconds]) {
+    const { socket } = this.connection;
+    const ask = () => socket === this.connection.socket && this.send('METADATA', [target, 'SYNC']);
+    setTimeout(ask, 1000 * Math.min(600, Number(seconds) || 5));
   }
 
   /** A room is there and its marker known: what is unread can be fetched. */
@@ -157,8 +166,13 @@ export class Client {
       await this.ask('PING', ['entered'], { lenient: true });
       this.ready = true;
       for (const room of [...this.state.rooms.values()]) {
-        if (!room.direct && !room.joined && room.key !== this.state.active) this.state.rooms.delete(room.key);
+        if (room.direct || room.joined) continue;
+        // What was written for a room that one is no longer in: the server says so.
+        if (room.pending.length) this.resend(room);
+        else if (room.key !== this.state.active) this.state.rooms.delete(room.key);
       }
+      if (this.connection.caps.has('draft/metadata-2')) this.send('METADATA', ['*', 'SUB', 'display-name']);
+      this.ask('INVITE').catch(() => {});
       this.state.touched.add('rooms').add('timeline').add('header');
       this.hooks.changed();
       await this.directs();
@@ -272,8 +286,11 @@ export class Client {
     item.pending = 'sending';
     item.error = '';
     item.rev += 1;
-    if (this.connection.phase !== 'online') return;
+    if (this.connection.phase !== 'online') return this.hooks.unsent();
     item.sent = this.connection.socket;
+    item.after ||= room.live ? room.last : '';
+    // Written down before it goes out: after a reload it is looked for in the log.
+    this.hooks.unsent();
     const tags = { '+chatd/nonce': item.key.slice(1) };
     if (item.replyTo) tags['+draft/reply'] = item.replyTo;
     try {
@@ -284,6 +301,7 @@ export class Client {
       if (error.code !== 'OFFLINE') State.failed(this.state, item, error.message);
     }
     this.hooks.changed();
+    return undefined;
   }
 
   deliver(room, item, tags) {
@@ -304,15 +322,55 @@ export class Client {
   }
 
   /** After the line came back: what nobody has heard is said again. */
-  resend(room) {
-    for (const item of [...room.pending]) {
-      if (item.pending === 'sending' && item.sent !== this.connection.socket) this.transmit(room, item);
+  async resend(room) {
+    const { socket } = this.connection;
+    const waiting = room.pending.filter((item) => item.pending === 'sending' && item.sent !== socket);
+    const doubtful = waiting.filter((item) => item.sent);
+    if (doubtful.length && (room.direct || room.joined)) {
+      try {
+        const { found, sure } = await settle(this, room, doubtful);
+        for (const item of doubtful) {
+          if (found.has(item.key)) this.discard(room, item);
+          else if (!sure) State.failed(this.state, item, '', true);
+        }
+      } catch (error) {
+        if (error.code === 'OFFLINE') return;
+        for (const item of doubtful) State.failed(this.state, item, error.message, true);
+      }
+    }
+    for (const item of waiting) {
+      if (item.pending === 'sending' && room.pending.includes(item) && socket === this.connection.socket) this.transmit(room, item);
+    }
+    this.hooks.changed();
+  }
+
+  /** What waits for its confirmation, to be kept over a reload. */
+  unsent() {
+    const list = [];
+    for (const room of this.state.rooms.values()) {
+      for (const item of room.pending) {
+        const { key, text, kind, replyTo, time, sent, after = '', pending, error } = item;
+        list.push({ room: room.name, nonce: key.slice(1), text, action: kind === 'action', replyTo, time, sent: Boolean(sent), after, failed: pending === 'failed' ? error : null });
+      }
+    }
+    return list;
+  }
+
+  /** What was kept. It is sent when its room is there, unless the log has it. */
+  restore(list) {
+    for (const { room: name, nonce, text, action, replyTo, time, sent, after, failed } of list) {
+      const room = State.openRoom(this.state, name);
+      const item = State.pend(this.state, room, nonce, { text, action, replyTo }, time);
+      item.sent = sent ? 'before' : null;
+      item.after = after;
+      if (failed !== null) State.failed(this.state, item, failed);
     }
   }
 
   discard(room, item) {
     room.pending = room.pending.filter((each) => each !== item);
     this.state.touched.add('timeline');
+    this.hooks.unsent();
     this.hooks.changed();
   }
 

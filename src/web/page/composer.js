@@ -3,6 +3,7 @@
 import { h, iconButton } from './dom.js';
 import { fold } from './irc.js';
 import { t } from './i18n.js';
+import * as keep from './keep.js';
 import { person } from './state.js';
 import { plain } from './text.js';
 import { nameOf } from './view-message.js';
@@ -41,6 +42,7 @@ export class Composer {
     const { room } = this.app;
     if (room !== this.room) {
       this.room = room;
+      if (room && !room.draft) room.draft = keep.draft(this.app.account, room.key);
       this.input.value = room?.draft ?? '';
       this.error.textContent = '';
       this.hideNames();
@@ -77,6 +79,7 @@ export class Composer {
     const { room, client } = this.app;
     if (!room) return;
     room.draft = this.input.value;
+    keep.keepDraft(this.app.account, room.key, room.draft);
     this.grow();
     this.error.textContent = '';
     const speaks = room.draft !== '' && !/^\/(?!me )/.test(room.draft);
@@ -214,6 +217,7 @@ export class Composer {
     }
     input.value = '';
     room.draft = '';
+    keep.keepDraft(app.account, room.key, '');
     this.grow();
     this.hideNames();
     app.client.typing(room, false);

@@ -8,7 +8,7 @@ export const WANTED = [
   'sasl', 'message-tags', 'server-time', 'batch', 'echo-message', 'labeled-response', 'account-tag', 'cap-notify',
   'multi-prefix', 'extended-join', 'away-notify', 'setname', 'invite-notify', 'standard-replies', 'account-notify',
   'no-implicit-names', 'draft/chathistory', 'draft/event-playback', 'draft/read-marker', 'soju.im/search',
-  'draft/multiline', 'draft/message-redaction', 'draft/channel-rename', 'extended-monitor', 'draft/account-registration',
+  'draft/multiline', 'draft/message-redaction', 'draft/channel-rename', 'extended-monitor', 'draft/metadata-2',
 ];
 
 /** Silence after which the server is asked whether it is there, and how long it may take to answer. */

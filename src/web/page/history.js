@@ -1,9 +1,16 @@
 // Pages of the past: the newest, older, newer, around a message; and the gap after the line was down.
-// Knows the client's questions and the state. Promises that one page of a room is asked for at a time.
+// Knows the client's questions and the state. Promises that one page of a room is asked for at a time, and that what was
+// sent before the line broke is looked for in the log before it is said to be unsent.
 
-import { forget, page, recount } from './state.js';
+import { forget, isMe, page, recount } from './state.js';
 
-export const PAGE = 100;
+const PAGE = 100;
+/** As many lines as are asked for at once: no more than the server gives, or a whole page would look like the last one. */
+export const pageSize = (client) => Math.min(PAGE, Number(client.state.isupport.get('CHATHISTORY')) || PAGE);
+/** Pages that are read to find out what has become of messages; beyond that nobody knows. */
+const SETTLE_PAGES = 50;
+/** How far the clock of this machine may be off. */
+const CLOCK = 10 * 60_000;
 /** Pages that are fetched one after the other to close a gap; a longer one is closed while scrolling. */
 const GAP_PAGES = 10;
 
@@ -11,11 +18,11 @@ const GAP_PAGES = 10;
  * @param {import('./client.js').Client} client
  * @param {'older'|'newer'|'reset'} where
  */
-async function fetch(client, room, where, subcommand, marks, count = PAGE) {
+async function fetch(client, room, where, subcommand, marks) {
   room.loading = where;
   client.state.touched.add('timeline');
   try {
-    const lines = await client.ask('CHATHISTORY', [subcommand, room.name, ...marks, String(count)]);
+    const lines = await client.ask('CHATHISTORY', [subcommand, room.name, ...marks, String(pageSize(client))]);
     page(client.state, room, lines, where, Date.now());
     return lines.length;
   } finally {
@@ -29,9 +36,9 @@ async function fetch(client, room, where, subcommand, marks, count = PAGE) {
 export async function enter(client, room) {
   forget(room);
   const mark = room.marker ? `timestamp=${room.marker}` : '*';
-  const count = await fetch(client, room, 'reset', 'LATEST', [mark], PAGE);
+  const count = await fetch(client, room, 'reset', 'LATEST', [mark]);
   room.live = true;
-  room.beginning = mark === '*' && count < PAGE;
+  room.beginning = mark === '*' && count < pageSize(client);
   recount(client.state, room);
   client.hooks.changed();
 }
@@ -39,9 +46,9 @@ export async function enter(client, room) {
 /** What was said last, in place of what is shown, or beside it if that reaches the present already. */
 export async function latest(client, room, again = false) {
   if (room.live && !again && room.first) return older(client, room);
-  const count = await fetch(client, room, 'reset', 'LATEST', ['*'], PAGE);
+  const count = await fetch(client, room, 'reset', 'LATEST', ['*']);
   room.live = true;
-  room.beginning = count < PAGE;
+  room.beginning = count < pageSize(client);
   recount(client.state, room);
   client.hooks.changed();
   return undefined;
@@ -51,14 +58,14 @@ export async function latest(client, room, again = false) {
 export async function older(client, room) {
   if (room.loading || room.beginning || !room.first) return;
   const count = await fetch(client, room, 'older', 'BEFORE', [`msgid=${room.first}`]);
-  if (count < PAGE) room.beginning = true;
+  if (count < pageSize(client)) room.beginning = true;
 }
 
 /** What came after, where the present is not shown. */
 export async function newer(client, room) {
   if (room.loading || room.live || !room.last) return;
   const count = await fetch(client, room, 'newer', 'AFTER', [`msgid=${room.last}`]);
-  if (count < PAGE) {
+  if (count < pageSize(client)) {
     // All that was said meanwhile stood in the page; what comes now is put behind it.
     room.live = true;
     recount(client.state, room);
@@ -86,4 +93,36 @@ export async function catchUp(client, room) {
     await latest(client, room);
   }
   return undefined;
+}
+
+/**
+ * Which of these messages were stored, although nobody told us: what stands in the log since they were sent is read, and not
+ * shown.
+ * @returns {Promise<{found: Set<string>, sure: boolean}>} their keys; not sure: there is more to read than is read
+ */
+export async function settle(client, room, items) {
+  const found = new Set();
+  const wanted = new Set(items.map((item) => item.key));
+  const oldest = Math.min(...items.map((item) => item.time));
+  const byTime = `timestamp=${new Date(oldest - CLOCK).toISOString()}`;
+  let mark = items.every((item) => item.after) ? `msgid=${items[0].after}` : byTime;
+  for (let pages = 0; pages < SETTLE_PAGES; pages++) {
+    let lines;
+    try {
+      lines = await client.ask('CHATHISTORY', ['AFTER', room.name, mark, String(pageSize(client))], { quiet: true });
+    } catch (error) {
+      // The message one would go on from is gone.
+      if (error.code === 'OFFLINE' || mark === byTime) throw error;
+      mark = byTime;
+      continue;
+    }
+    for (const line of lines) {
+      const key = `n${line.tags['+chatd/nonce'] ?? ''}`;
+      if (wanted.has(key) && isMe(client.state, line.nick)) found.add(key);
+    }
+    const last = lines.findLast((line) => line.tags.msgid);
+    if (found.size === wanted.size || lines.length < pageSize(client) || !last) return { found, sure: true };
+    mark = `msgid=${last.tags.msgid}`;
+  }
+  return { found, sure: false };
 }

@@ -13,10 +13,15 @@ export async function ask() {
 }
 
 export function show({ room, item }, onclick) {
-  if (!allowed()) return;
   const title = room.direct ? plain(item.nick) : `${plain(item.nick)} · ${plain(room.name)}`;
+  say(title, room.key, onclick, plain(unstyled(item.text)).slice(0, 200));
+}
+
+/** @param {string} tag  a later one with the same tag takes its place */
+export function say(title, tag, onclick, body = '') {
+  if (!allowed()) return;
   try {
-    const note = new Notification(title, { body: plain(unstyled(item.text)).slice(0, 200), tag: room.key, icon: 'icon-192.png' });
+    const note = new Notification(title, { body, tag, icon: 'icon-192.png' });
     note.onclick = () => {
       window.focus();
       note.close();

@@ -20,6 +20,7 @@ import { mentions } from './text.js';
  * @property {{by: string, reason: string} | null} redacted
  * @property {'sending'|'failed'|''} pending
  * @property {string} error
+ * @property {boolean} [unsure]  whether it was stored is not known
  * @property {{type: string, [key: string]: string} | null} event
  * @property {number} rev      grows with each change
  */
@@ -27,6 +28,8 @@ import { mentions } from './text.js';
 /** Lines kept of a room that is being looked at, and of one that is not; older ones are fetched again when wanted. */
 export const KEEP_OPEN = 20_000;
 export const KEEP_CLOSED = 1_000;
+/** Invitations kept; the oldest gives way. */
+const INVITATIONS_MAX = 50;
 /** Reactions and redactions kept for messages that are not loaded. */
 const ORPHANS_MAX = 500;
 const PRESENCE = new Set(['JOIN', 'PART', 'QUIT']);
@@ -38,14 +41,16 @@ export function createState() {
     isupport: new Map(),
     /** @type {Map<string, ReturnType<typeof newRoom>>} */
     rooms: new Map(),
-    /** @type {Map<string, {nick: string, online: boolean, away: string|null, realname: string, bot: boolean}>} */
+    /** @type {Map<string, {nick: string, online: boolean, away: string|null, realname: string, displayName: string, bot: boolean}>} */
     people: new Map(),
+    /** Rooms one is invited to and not in. @type {Map<string, {room: string, by: string}>} */
+    invitations: new Map(),
     /** The key of the room that is shown. */
     active: '',
     showPresence: false,
     /** What has changed since the page looked: 'rooms', 'timeline', 'header', 'members', 'typing', 'me'. */
     touched: new Set(),
-    /** Live messages of others since the page looked. @type {{room: object, item: Item}[]} */
+    /** Live messages of others, and invitations, since the page looked. @type {{room?: object, item?: Item, invitation?: object}[]} */
     news: [],
   };
 }
@@ -108,10 +113,17 @@ export function person(state, nick) {
   const key = fold(nick);
   let someone = state.people.get(key);
   if (!someone) {
-    someone = { nick, online: false, away: null, realname: '', bot: false };
+    someone = { nick, online: false, away: null, realname: '', displayName: '', bot: false };
     state.people.set(key, someone);
   }
   return someone;
+}
+
+/** What somebody wants to be called beside the name everybody has here; empty if that is all. */
+export function knownAs(state, nick) {
+  const someone = state.people.get(fold(nick));
+  const name = someone?.displayName || someone?.realname || '';
+  return fold(name) === fold(nick) ? '' : name;
 }
 
 export const isMe = (state, nick) => fold(nick) === fold(state.me);
@@ -178,7 +190,7 @@ export function receive(state, m, now) {
       someone.online = true;
       someone.away = params[6].startsWith('G') ? (someone.away ?? '') : null;
       someone.bot = params[6].includes('B');
-      someone.realname = params[7].replace(/^\d+ /, '');
+      rename(state, someone, params[7].replace(/^\d+ /, ''));
       touch('members', 'rooms');
       break;
     }
@@ -200,16 +212,17 @@ export function receive(state, m, now) {
       touch('me', 'members');
       break;
     case 'SETNAME':
-      person(state, nick).realname = params[0];
-      touch('members');
+      rename(state, person(state, nick), params[0]);
+      touch('members', 'me');
       break;
     case 'JOIN': {
       const entered = isMe(state, nick) ? openRoom(state, params[0]) : room;
       if (!entered) break;
       const someone = person(state, nick);
       someone.online = true;
-      if (params.length > 2) someone.realname = params[2];
+      if (params.length > 2) rename(state, someone, params[2]);
       if (isMe(state, nick)) {
+        state.invitations.delete(fold(params[0]));
         entered.joined = true;
         entered.name = params[0];
       }
@@ -270,8 +283,22 @@ export function receive(state, m, now) {
       touch('rooms', 'header');
       break;
     case 'INVITE':
-      if (room) record(state, room, m, now, true);
+      if (isMe(state, params[0])) {
+        invited(state, params[1], nick);
+        state.news.push({ invitation: { room: params[1], by: nick } });
+      } else change(roomOf(state, params[1]), (it) => record(state, it, m, now, true));
       break;
+    case '336':
+      invited(state, params[1], '');
+      break;
+    case 'METADATA':
+    case '761': {
+      const [target, key, , value = ''] = command === '761' ? params.slice(1) : params;
+      if (key !== 'display-name' || isRoom(target)) break;
+      rename(state, person(state, target), value, 'displayName');
+      touch('members', 'me');
+      break;
+    }
     case 'MARKREAD':
       change(roomOf(state, params[0]), (it) => setMarker(state, it, params[1]));
       touch('rooms');
@@ -287,6 +314,20 @@ export function receive(state, m, now) {
     default:
       break;
   }
+}
+
+function rename(state, someone, name, which = 'realname') {
+  if (someone[which] === name) return;
+  someone[which] = name;
+  state.touched.add('timeline').add('header');
+}
+
+function invited(state, name, by) {
+  if (!isRoom(name ?? '') || roomOf(state, name)?.joined) return;
+  const known = state.invitations.get(fold(name));
+  state.invitations.set(fold(name), { room: name, by: by || known?.by || '' });
+  if (state.invitations.size > INVITATIONS_MAX) state.invitations.delete(state.invitations.keys().next().value);
+  state.touched.add('rooms');
 }
 
 function change(room, how) {
@@ -570,9 +611,10 @@ export function pend(state, room, nonce, { text, action, replyTo }, now) {
   return item;
 }
 
-export function failed(state, item, error) {
+export function failed(state, item, error, unsure = false) {
   item.pending = 'failed';
   item.error = error;
+  item.unsure = unsure;
   item.rev += 1;
   state.touched.add('timeline');
 }
@@ -580,7 +622,7 @@ export function failed(state, item, error) {
 /** Everything in the order of the list at the side: rooms by name, people by what was said last. */
 export function listed(state) {
   const all = [...state.rooms.values()];
-  const rooms = all.filter((room) => !room.direct && (room.joined || room.key === state.active));
+  const rooms = all.filter((room) => !room.direct && (room.joined || room.key === state.active || room.pending.length));
   const direct = all.filter((room) => room.direct);
   rooms.sort((a, b) => a.name.localeCompare(b.name));
   direct.sort((a, b) => b.latest - a.latest || a.name.localeCompare(b.name));
@@ -589,7 +631,7 @@ export function listed(state) {
 
 export function totals(state) {
   let unread = 0;
-  let mentioned = 0;
+  let mentioned = state.invitations.size;
   for (const room of state.rooms.values()) {
     unread += room.unread;
     mentioned += room.mentions;

@@ -5,7 +5,7 @@ import { LANGUAGES, language, moment, t } from './i18n.js';
 import * as keep from './keep.js';
 import * as notify from './notify.js';
 import { fold } from './irc.js';
-import { person, rankOf } from './state.js';
+import { knownAs, person, rankOf } from './state.js';
 import { plain } from './text.js';
 import { avatar, nameOf } from './view-message.js';
 
@@ -33,16 +33,23 @@ export function help() {
 export function settings(app) {
   const liked = keep.liked();
   const me = person(app.state, app.state.me);
+  const { client } = app;
   const theme = h('select', { onchange: () => { keep.like({ theme: theme.value }); app.theme(); } },
     ['system', 'light', 'dark'].map((each) => h('option', { value: each }, t(`theme-${each}`))));
   theme.value = liked.theme;
   const words = h('select', { onchange: () => { keep.like({ language: words.value }); location.reload(); } },
     Object.entries(LANGUAGES).map(([code, { name }]) => h('option', { value: code, lang: code }, name)));
   words.value = language;
-  const name = h('input', { value: me.realname, maxlength: '100', dir: 'auto' });
+  const name = h('input', { value: knownAs(app.state, app.state.me), maxlength: '100', dir: 'auto' });
   const away = h('input', { value: me.away ?? '', maxlength: '120', dir: 'auto' });
-  const devices = h('pre', { class: 'words' }, t('loading'));
-  app.client.service('devices').then((lines) => (devices.textContent = lines.map(plain).join('\n')), () => (devices.textContent = t('offline')));
+  const devices = h('ul', { class: 'bans devices', 'aria-label': t('devices') }, h('li', {}, t('loading')));
+  listDevices(app, devices);
+  // Who knows of metadata and who does not see the same name.
+  const call = async () => {
+    const wish = name.value.trim();
+    await client.ask('SETNAME', [wish || app.state.me]);
+    if (client.connection.caps.has('draft/metadata-2')) await client.ask('METADATA', ['*', 'SET', 'display-name', ...(wish ? [wish] : [])], { lenient: true });
+  };
   const element = open(t('settings'),
     field(t('theme'), theme),
     field(t('language'), words),
@@ -55,11 +62,51 @@ export function settings(app) {
     }),
     h('p', { class: 'hint' }, notify.explain()),
     tick(t('show-presence'), liked.presence, (on) => { keep.like({ presence: on }); app.presence(on); }),
-    h('h3', {}, t('devices')), devices,
+    h('h3', {}, t('devices')), h('p', { class: 'hint' }, t('devices-hint')), devices,
+    h('details', {}, h('summary', {}, t('change-password')), passwordForm(app)),
     h('div', { class: 'buttons' }, button(t('log-out'), () => { element.close(); app.logout(); }, 'danger')));
   element.querySelector('.own').replaceWith(
-    withButton(t('display-name'), name, t('save'), () => app.client.ask('SETNAME', [name.value.trim() || app.state.me]).then(() => app.toast(t('saved')), shown(app))),
-    withButton(t('away-message'), away, t('save'), () => app.client.ask('AWAY', away.value.trim() ? [away.value.trim()] : []).then(() => app.toast(t('saved')), shown(app))));
+    withButton(t('display-name'), name, t('save'), () => call().then(() => app.toast(t('saved')), shown(app)), t('display-name-hint')),
+    withButton(t('away-message'), away, t('save'), () => client.ask('AWAY', away.value.trim() ? [away.value.trim()] : []).then(() => app.toast(t('saved')), shown(app)), t('away-hint')));
+}
+
+/** Where one is logged in; a token can be taken back, a device that is gone forgotten. */
+async function listDevices(app, list) {
+  const { client } = app;
+  try {
+    const { rows } = await client.listed('devices');
+    const again = (words) => client.service(words).then(() => listDevices(app, list), shown(app));
+    list.replaceChildren(...rows.map(({ device, last_seen: last, token, sessions, this: mine }) => h('li', {},
+      h('span', {}, h('bdi', {}, plain(device || t('nameless'))), ' ', h('small', {}, mine ? t('this-device') : sessions ? t('online') : last ? moment(Date.parse(last)) : '—')),
+      mine || !device ? null
+        : token ? button(t('admin-revoke'), async () => (await sure(t('revoke-sure', { name: plain(device) }), { word: t('admin-revoke') })) !== null && again(`devices remove ${device}`), 'danger')
+          : !sessions && button(t('forget'), () => again(`devices forget ${device}`)))));
+    if (!rows.length) list.replaceChildren(h('li', { class: 'hint' }, t('no-devices')));
+  } catch (error) {
+    list.replaceChildren(h('li', { class: 'error' }, error.message || t('offline')));
+  }
+}
+
+function passwordForm(app) {
+  const secret = (name, autocomplete) => h('input', { name, type: 'password', autocomplete, required: true, maxlength: '150' });
+  const old = secret('old', 'current-password');
+  const fresh = secret('new', 'new-password');
+  const repeat = secret('repeat', 'new-password');
+  const problem = h('p', { class: 'error', role: 'alert' });
+  const change = async (event) => {
+    event.preventDefault();
+    problem.textContent = fresh.value === repeat.value ? '' : t('not-the-same');
+    if (problem.textContent) return;
+    try {
+      await app.changePassword(old.value, fresh.value);
+      event.target.reset();
+      app.toast(t('password-changed'));
+    } catch (error) {
+      problem.textContent = error.message || t('offline');
+    }
+  };
+  return h('form', { onsubmit: change }, field(t('password-old'), old), field(t('password-new'), fresh), field(t('password-repeat'), repeat), problem,
+    h('div', { class: 'buttons' }, h('button', { type: 'submit', class: 'primary' }, t('change-password'))));
 }
 
 function withButton(label, control, word, act, hint = '') {
@@ -151,6 +198,7 @@ export async function profile(app, nick) {
         const why = await sure(t('kick-sure', { name: plain(nick), room: plain(room.name) }), { word: t('kick'), reason: true });
         if (why !== null) client.ask('KICK', why ? [room.name, nick, why] : [room.name, nick]).catch(shown(app));
       }, 'danger'));
+      acts.push(button(t('mute'), () => client.ask('MODE', [room.name, '+q', `~a:${nick}`]).then(() => { element.close(); app.toast(t('saved')); }, shown(app))));
       acts.push(button(t('ban'), async () => {
         element.close();
         const why = await sure(t('ban-sure', { name: plain(nick), room: plain(room.name) }), { word: t('ban') });
@@ -166,6 +214,7 @@ export async function profile(app, nick) {
     const row = (label, text) => text && about.append(h('dt', {}, label), h('dd', {}, h('bdi', {}, plain(text))));
     for (const { command, params } of lines) {
       if (command === '311') row(t('display-name'), params.at(-1));
+      else if (command === '760' && params[2] !== 'display-name') row(params[2], params.at(-1));
       else if (command === '301') row(t('away'), params[2]);
       else if (command === '319') row(t('rooms'), params.at(-1));
       else if (command === '317') row(t('here-since'), moment(Number(params[3]) * 1000));
@@ -179,6 +228,8 @@ export async function profile(app, nick) {
 }
 
 const FLAGS = ['i', 'm', 'n', 's', 't'];
+/** The lists of a room, and the number of the lines that tell what is in them. */
+const LISTS = { b: '367', e: '348', I: '346', q: '728' };
 
 /** A room: its topic for whoever may change it; the rest for its operators. */
 export function roomSettings(app, room) {
@@ -193,7 +244,12 @@ export function roomSettings(app, room) {
   const key = h('input', { value: room.modes.get('k') ?? '', disabled: !operator, maxlength: '64', autocomplete: 'off' });
   const limit = h('input', { type: 'number', min: '1', value: room.modes.get('l') ?? '', disabled: !operator });
   const guest = h('input', { maxlength: '64', autocapitalize: 'none' });
-  const bans = h('ul', { class: 'bans' });
+  const bans = h('ul', { class: 'bans', 'aria-label': t('lists') });
+  const which = h('select', { 'aria-label': t('lists'), onchange: () => list() }, Object.keys(LISTS).map((letter) => h('option', { value: letter }, t(`list-${letter}`))));
+  const mask = h('input', { maxlength: '128', autocapitalize: 'none', spellcheck: 'false' });
+  /** A name means that account; anything with a sign in it is a mask as it is. */
+  const entered = () => (/[!@*?~]/.test(mask.value) ? mask.value.trim() : `~a:${mask.value.trim()}`);
+  const put = () => mask.value.trim() && client.ask('MODE', [room.name, `+${which.value}`, entered()]).then(() => { mask.value = ''; list(); }, shown(app));
   const line = (label, control, word, act, may = true, hint = '') => (may ? withButton(label, control, word, act, hint) : field(label, control, hint));
   const element = open(plain(room.name),
     line(t('topic'), topic, t('save'), () => done(client.ask('TOPIC', [room.name, topic.value])), topics),
@@ -203,12 +259,15 @@ export function roomSettings(app, room) {
     operator ? line(t('room-key'), key, t('save'), () => (key.value ? mode('+k', key.value) : mode('-k', room.modes.get('k') || '*')), true, t('room-key-hint')) : null,
     operator ? line(t('limit'), limit, t('save'), () => (limit.value ? mode('+l', limit.value) : mode('-l'))) : null,
     line(t('invite'), guest, t('invite-do'), () => done(client.ask('INVITE', [guest.value.trim(), room.name]).then(() => { guest.value = ''; }))),
-    h('h3', {}, t('banned')), bans,
+    h('h3', {}, t('lists')), which, bans,
+    operator ? line(t('list-entry'), mask, t('add'), put, true, t('list-entry-hint')) : null,
     h('div', { class: 'buttons' }, button(t('leave'), () => { element.close(); client.part(room).catch(shown(app)); app.leave(room); }, 'danger')));
   const list = async () => {
-    const lines = await client.ask('MODE', [room.name, 'b'], { quiet: true, lenient: true }).catch(() => []);
-    const masks = lines.filter((each) => each.command === '367').map((each) => each.params[2]);
-    bans.replaceChildren(...masks.map((mask) => h('li', {}, h('code', {}, plain(mask)), operator ? button(t('unban'), () => client.ask('MODE', [room.name, '-b', mask]).then(list, shown(app))) : null)));
+    const letter = which.value;
+    const lines = await client.ask('MODE', [room.name, letter], { quiet: true, lenient: true }).catch(() => []);
+    if (letter !== which.value) return;
+    const masks = lines.filter((each) => each.command === LISTS[letter]).map((each) => each.params[letter === 'q' ? 3 : 2]);
+    bans.replaceChildren(...masks.map((each) => h('li', {}, h('code', {}, plain(each)), operator ? button(t('admin-remove'), () => client.ask('MODE', [room.name, `-${letter}`, each]).then(list, shown(app))) : null)));
     if (!masks.length) bans.replaceChildren(h('li', { class: 'hint' }, t('nobody')));
   };
   list();

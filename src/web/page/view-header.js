@@ -3,7 +3,7 @@
 
 import { h, iconButton } from './dom.js';
 import { t } from './i18n.js';
-import { person } from './state.js';
+import { knownAs, person } from './state.js';
 import { pieces, plain } from './text.js';
 
 export class Header {
@@ -37,9 +37,9 @@ export class Header {
   }
 
   about(room) {
-    const { online, away, realname } = person(this.app.state, room.name);
+    const { online, away } = person(this.app.state, room.name);
     const status = online ? (away === null ? t('online') : away ? `${t('away')}: ${away}` : t('away')) : t('offline-person');
-    return [realname, status].filter(Boolean).join(' · ');
+    return [knownAs(this.app.state, room.name), status].filter(Boolean).join(' · ');
   }
 
   /** @param {string} phase */

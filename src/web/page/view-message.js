@@ -2,6 +2,7 @@
 
 import { h } from './dom.js';
 import { clock, day, moment, t } from './i18n.js';
+import { knownAs } from './state.js';
 import { hue, initial, pieces, plain, unstyled, visible } from './text.js';
 
 /** Lines of one person within this time stand under one head. */
@@ -24,6 +25,12 @@ export function avatar(name, extra = '') {
 /** A name in its colour, kept apart from the direction of what stands beside it. */
 export function nameOf(nick) {
   return h('bdi', { class: 'name', hue: hue(nick) }, plain(nick));
+}
+
+/** What somebody is called beside that name. */
+export function alias(state, nick) {
+  const name = knownAs(state, nick);
+  return name && h('bdi', { class: 'alias' }, plain(name).slice(0, 80));
 }
 
 /** @param {import('./state.js').Item} item */
@@ -50,6 +57,7 @@ export function row(app, room, item, frame) {
     body.append(
       h('div', { class: 'who' },
         h('button', { type: 'button', class: 'plain', tabindex: '-1', onclick: () => app.profile(item.nick) }, nameOf(item.nick)),
+        alias(app.state, item.nick),
         item.bot && h('span', { class: 'tag' }, t('bot')),
         time),
     );
@@ -113,7 +121,7 @@ function failure(app, room, item) {
   return h(
     'div',
     { class: 'failure', role: 'alert' },
-    h('span', {}, t('not-sent', { why: plain(item.error) })),
+    h('span', {}, t(item.unsure ? 'maybe-sent' : 'not-sent', { why: plain(item.error) })),
     h('button', { type: 'button', class: 'again', onclick: () => app.client.transmit(room, item) }, t('send-again')),
     h('button', { type: 'button', onclick: () => app.discard(room, item) }, t('discard')),
   );
@@ -128,9 +136,9 @@ export function happened(item) {
 
 /** As a line of plain text, for the clipboard. */
 export function copied(item) {
-  if (item.kind === 'event') return `[${clock(item.time)}] ${happened(item)}`;
+  if (item.kind === 'event') return `* ${happened(item)}`;
   const text = item.redacted ? t('redacted') : visible(unstyled(item.text));
-  return `[${clock(item.time)}] ${plain(item.nick)}: ${text}`;
+  return item.kind === 'action' ? `* ${plain(item.nick)} ${text}` : `${plain(item.nick)}: ${text}`;
 }
 
 /** For those who listen. */

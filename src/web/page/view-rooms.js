@@ -2,7 +2,7 @@
 
 import { h, icon, iconButton, reconcile } from './dom.js';
 import { t } from './i18n.js';
-import { person, listed } from './state.js';
+import { knownAs, listed, person } from './state.js';
 import { plain } from './text.js';
 import { avatar } from './view-message.js';
 
@@ -13,6 +13,7 @@ export class Rooms {
     this.title = h('strong', { class: 'network' });
     this.rooms = h('ul', {});
     this.direct = h('ul', {});
+    this.invitations = h('ul', { class: 'invitations', 'aria-label': t('invitations') });
     this.me = h('button', { type: 'button', class: 'me', onclick: () => app.settings() });
     this.admin = iconButton('shield', t('administration'), () => app.administer(), { hidden: true });
     this.element = h(
@@ -21,6 +22,7 @@ export class Rooms {
       h('header', {}, this.title, this.admin, iconButton('help', t('help'), () => app.help())),
       this.filter,
       h('div', { class: 'lists' },
+        this.invitations,
         this.section(t('rooms'), this.rooms, t('add-room'), () => app.addRoom()),
         this.section(t('people'), this.direct, t('add-person'), () => app.addPerson())),
       h('footer', {}, this.me),
@@ -49,19 +51,29 @@ export class Rooms {
     const make = (room) => this.entry(room);
     reconcile(this.rooms, rooms, (room) => room.key, sign, make);
     reconcile(this.direct, direct, (room) => room.key, sign, make);
+    reconcile(this.invitations, [...app.state.invitations.values()], ({ room }) => room, ({ by }) => by, (each) => this.invitation(each));
+    this.invitations.hidden = !app.state.invitations.size;
     this.title.textContent = plain(app.state.network || 'chatd');
     this.admin.hidden = !app.mayAdminister;
     this.mine();
   }
 
+  invitation({ room, by }) {
+    const words = by ? t('invited', { who: plain(by), room: plain(room) }) : t('invited-somebody', { room: plain(room) });
+    return h('li', {}, h('p', {}, words), h('div', { class: 'beside' },
+      h('button', { type: 'button', class: 'primary', onclick: () => this.app.accept(room) }, t('enter-or-create')),
+      h('button', { type: 'button', onclick: () => this.app.decline(room) }, t('not-now'))));
+  }
+
   mine() {
     const { state } = this.app;
-    const sign = `${state.me}|${person(state, state.me).away}|${this.app.client.connection.phase}`;
+    const called = plain(knownAs(state, state.me));
+    const sign = `${state.me}|${called}|${person(state, state.me).away}|${this.app.client.connection.phase}`;
     if (this.me.dataset.sign === sign) return;
     this.me.dataset.sign = sign;
     const away = person(state, state.me).away !== null;
     const status = this.app.client.connection.phase === 'online' ? t(away ? 'away' : 'online') : t('offline');
-    this.me.replaceChildren(avatar(state.me), h('span', { class: 'me-words' }, h('bdi', {}, plain(state.me)), h('small', {}, status)), icon('gear'));
+    this.me.replaceChildren(avatar(state.me), h('span', { class: 'me-words' }, h('bdi', {}, plain(state.me)), h('small', {}, h('bdi', {}, called), called && ' · ', status)), icon('gear'));
     this.me.setAttribute('aria-label', t('settings-of', { name: plain(state.me) }));
   }
 

@@ -3,7 +3,7 @@
 import { h, iconButton, reconcile } from './dom.js';
 import { fold, isRoom } from './irc.js';
 import { moment, t } from './i18n.js';
-import { person } from './state.js';
+import { knownAs, person } from './state.js';
 import { plain, unstyled } from './text.js';
 import { avatar, nameOf } from './view-message.js';
 
@@ -74,21 +74,22 @@ export class Side {
     everybody.sort((a, b) => order(a) - order(b) || a.nick.localeCompare(b.nick));
     const shown = everybody.slice(0, MEMBERS_MAX);
     const sign = ({ nick, ranks }) => {
-      const { away, realname, bot } = person(state, nick);
-      return `${nick}|${ranks}|${away}|${realname}|${bot}`;
+      const { away, bot } = person(state, nick);
+      return `${nick}|${ranks}|${away}|${knownAs(state, nick)}|${bot}`;
     };
     reconcile(this.members, shown, (member) => fold(member.nick), sign, (member) => this.member(member));
     this.more.textContent = everybody.length > shown.length ? t('more-members', { count: everybody.length - shown.length }) : '';
   }
 
   member({ nick, ranks }) {
-    const { away, realname, bot } = person(this.app.state, nick);
+    const { away, bot } = person(this.app.state, nick);
+    const called = knownAs(this.app.state, nick);
     const rank = ranks.includes('@') ? t('operator') : ranks.includes('+') ? t('voiced') : '';
     const status = away === null ? 'online' : 'away';
     const label = [plain(nick), rank, away === null ? '' : t('away')].filter(Boolean).join(', ');
     return h('li', {}, h('button', { type: 'button', class: `member ${status}`, 'aria-label': label, onclick: () => this.app.profile(nick) },
       h('span', { class: 'with-dot' }, avatar(nick, 'small'), h('span', { class: `dot ${status}` })),
-      h('span', { class: 'member-words' }, nameOf(nick), realname && fold(realname) !== fold(nick) ? h('small', {}, h('bdi', {}, plain(realname))) : null),
+      h('span', { class: 'member-words' }, nameOf(nick), called && h('small', {}, h('bdi', {}, plain(called)))),
       bot ? h('span', { class: 'tag' }, t('bot')) : null,
       rank ? h('span', { class: 'tag' }, rank) : null));
   }

@@ -4,6 +4,7 @@
 import { h, icon, iconButton, reconcile } from './dom.js';
 import { newer, older } from './history.js';
 import { t } from './i18n.js';
+import { knownAs } from './state.js';
 import { plain } from './text.js';
 import { copied, framing, row } from './view-message.js';
 
@@ -102,7 +103,7 @@ export class Timeline {
     const sign = (item) => {
       const { newDay, unread, head } = frames.get(item);
       const quoted = item.replyTo ? room.byId.has(item.replyTo) : false;
-      return `${item.rev}${item.pending}${newDay ? 'd' : ''}${unread ? 'u' : ''}${head ? 'h' : ''}${quoted ? 'q' : ''}`;
+      return `${item.rev}${item.pending}${newDay ? 'd' : ''}${unread ? 'u' : ''}${head ? 'h' : ''}${quoted ? 'q' : ''}${head ? knownAs(app.state, item.nick) : ''}`;
     };
     reconcile(this.list, shown, (item) => item.key, sign, (item) => row(app, room, item, frames.get(item)));
     if (this.pinned) {
@@ -197,7 +198,10 @@ export class Timeline {
 
   edges() {
     const { room } = this;
-    if (!room) return;
+    if (!room) {
+      this.top.textContent = t(this.app.client.ready ? 'no-room-yet' : 'loading');
+      return;
+    }
     let above = '';
     if (room.loading === 'older' || (room.loading === 'reset' && !room.items.length)) above = t('loading');
     else if (room.beginning && this.start === 0) above = t(room.direct ? 'beginning-direct' : 'beginning', { name: plain(room.name) });
@@ -279,7 +283,7 @@ export class Timeline {
     return undefined;
   }
 
-  /** What is selected over several messages is copied as lines: who, when, what. */
+  /** What is selected over several messages is copied as lines: who, and what. */
   copy(event) {
     const selection = getSelection();
     if (!selection || selection.isCollapsed) return;

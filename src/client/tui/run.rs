@@ -46,7 +46,7 @@ pub async fn run(
     link: TlsLink,
     settings: Settings,
     notify_command: Option<String>,
-    greetings: Vec<String>,
+    (greetings, welcome): (Vec<String>, Vec<String>),
 ) -> Result<(), ScreenError> {
     let model = Model::new(link.session.nick(), &dialer.address.place(), settings);
     let mut at_work = AtWork {
@@ -63,6 +63,7 @@ pub async fn run(
     for text in greetings {
         at_work.model.hint(clean(&text), clock::now());
     }
+    at_work.model.welcome = welcome;
     let (reason, link, result) = at_work.until_end(dialer, link).await;
     let unsent = at_work.model.unsent();
     drop(at_work.screen);
@@ -104,18 +105,19 @@ impl AtWork {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         // An interrupt is for the editor, if it is for anybody.
-        let mut signals =
-            [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()].map(|kind| signal(kind).ok());
+        let mut signals = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit(), SignalKind::interrupt()]
+            .map(|kind| signal(kind).ok());
         loop {
             if let Err(error) = self.draw_if_due() {
                 return (String::new(), link, Err(error.into()));
             }
             let frame = self.drawn + FRAME;
-            let [terminate, hangup, interrupt] = &mut signals;
+            let [terminate, hangup, quit, interrupt] = &mut signals;
             tokio::select! {
                 biased;
                 () = heard(terminate) => return (String::new(), link, Ok(())),
                 () = heard(hangup) => return (String::new(), link, Ok(())),
+                () = heard(quit) => return (String::new(), link, Ok(())),
                 () = heard(interrupt) => {}
                 event = next_key(&mut keys) => match event {
                     Some(Ok(event)) => self.event(event, link.as_mut()),
@@ -261,7 +263,7 @@ impl AtWork {
         }
         let mut shell = Command::new("sh");
         // In the environment, where no letter of theirs is part of a command.
-        shell.args(["-c", command]).env("CHAT_WITH", with).env("CHAT_FROM", from).env("CHAT_TEXT", text);
+        shell.args(["-c", command]).env("CHAT_ROOM", with).env("CHAT_FROM", from).env("CHAT_TEXT", text);
         shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.notifying = Some(tokio::task::spawn_blocking(move || drop(shell.status())));
     }

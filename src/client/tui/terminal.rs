@@ -14,12 +14,12 @@ use crossterm::event::{
 use crossterm::execute;
 use crossterm::queue;
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, SetTitle,
-    disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    SetTitle, disable_raw_mode, enable_raw_mode,
 };
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use ratatui::layout::Rect;
+use ratatui::layout::{Rect, Size};
+use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use super::model::Model;
 use super::view::{self, Areas};
@@ -34,6 +34,7 @@ static OURS: AtomicBool = AtomicBool::new(false);
 
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
+    size: Size,
     title: String,
 }
 
@@ -48,7 +49,9 @@ impl Screen {
             }));
         });
         take()?;
-        Ok(Screen { terminal: Terminal::new(CrosstermBackend::new(stdout()))?, title: String::new() })
+        let mut screen = Screen { terminal: unknown(Size::default())?, size: Size::default(), title: String::new() };
+        screen.forget()?;
+        Ok(screen)
     }
 
     /// Lets another program have the terminal.
@@ -59,17 +62,29 @@ impl Screen {
     pub fn come_back(&mut self) -> io::Result<()> {
         take()?;
         self.title.clear();
-        self.redraw()
+        self.forget()
     }
 
-    /// Forgets what was drawn, so that all is drawn anew.
+    /// Draws all anew on a blank terminal, next time.
     pub fn redraw(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        execute!(self.terminal.backend_mut(), Clear(ClearType::All))?;
+        self.forget()
     }
 
-    pub fn size(&self) -> io::Result<Rect> {
-        let size = self.terminal.size()?;
-        Ok(Rect::new(0, 0, size.width, size.height))
+    /// As large as the terminal is now.
+    pub fn size(&mut self) -> io::Result<Rect> {
+        if self.terminal.size()? != self.size {
+            self.forget()?;
+        }
+        Ok(Rect::new(0, 0, self.size.width, self.size.height))
+    }
+
+    /// What the terminal shows is not known: every cell is written next time, blank ones too. So a new size needs no
+    /// blank screen in between, which would be seen. Asks the terminal nothing: the answer would come among the keys.
+    fn forget(&mut self) -> io::Result<()> {
+        self.size = self.terminal.size()?;
+        self.terminal = unknown(self.size)?;
+        Ok(())
     }
 
     /// Draws in one go: a terminal that can shows nothing half done.
@@ -110,6 +125,17 @@ impl Screen {
         write!(out, "\x1b]52;c;{}\x1b\\", STANDARD.encode(&text[..end]))?;
         Write::flush(out)
     }
+}
+
+/// A terminal of which each cell differs from all that can be drawn.
+fn unknown(size: Size) -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
+    let viewport = Viewport::Fixed(Rect::new(0, 0, size.width, size.height));
+    let mut terminal = Terminal::with_options(CrosstermBackend::new(stdout()), TerminalOptions { viewport })?;
+    for cell in &mut terminal.current_buffer_mut().content {
+        cell.set_symbol("\u{fffe}");
+    }
+    terminal.swap_buffers();
+    Ok(terminal)
 }
 
 impl Drop for Screen {

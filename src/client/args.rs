@@ -29,7 +29,7 @@ pub struct Cli {
     #[arg(long)]
     pub plain: bool,
 
-    /// On the full screen: a shell command that is run when a message rings; it is told CHAT_WITH, CHAT_FROM, CHAT_TEXT
+    /// On the full screen: a shell command that is run when a message rings; it is told CHAT_ROOM, CHAT_FROM, CHAT_TEXT
     #[arg(long, value_name = "COMMAND")]
     pub notify_command: Option<String>,
 

@@ -1,7 +1,7 @@
 //! The way in: capability negotiation and SASL (PLAIN, or EXTERNAL with a certificate), as a machine that is fed messages and says what to send.
 //!
-//! Pure. Knows the grammar of a line; promises that the password leaves it only inside an AUTHENTICATE line, and only
-//! after the server has taken up SASL.
+//! Pure. Knows the grammar of a line; promises that the password leaves it only once: inside AUTHENTICATE, after the
+//! server has taken up SASL, or as PASS to a server that does not know SASL at all.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -90,9 +90,16 @@ pub struct Caps {
     on: Vec<&'static str>,
     /// What was said with the offer: `max-bytes=16384,max-lines=100`.
     values: BTreeMap<&'static str, String>,
+    /// What only a chatd has was offered, whether we wanted it or not.
+    chatd: bool,
 }
 
 impl Caps {
+    /// Whether the server is chatd, or at least offers what chatd does.
+    pub fn of_chatd(&self) -> bool {
+        self.chatd
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.on.contains(&name)
     }
@@ -104,6 +111,7 @@ impl Caps {
 
     /// Keeps what is said of the capabilities that are offered (`name=value`), as far as we want them.
     pub fn offered(&mut self, list: &str) {
+        self.chatd |= list.split_ascii_whitespace().any(|cap| cap_name(cap) == PASSIVE);
         for (name, value) in list.split_ascii_whitespace().filter_map(|cap| cap.split_once('=')) {
             if let Some(known) = WANTED.iter().find(|wanted| **wanted == name) {
                 self.values.insert(known, value.to_owned());
@@ -149,6 +157,7 @@ pub struct Login {
     caps: Caps,
     /// CAP REQs without an answer yet.
     open: usize,
+    introduced: bool,
     authenticated: bool,
     ended: bool,
     /// The last thing the server said about it: goes into the error.
@@ -179,6 +188,7 @@ impl Login {
             offered: String::new(),
             caps,
             open: 0,
+            introduced: false,
             authenticated: false,
             ended: false,
             said: String::new(),
@@ -188,6 +198,11 @@ impl Login {
     /// The first lines.
     pub fn start(&self, out: &mut Vec<Line>) {
         out.push(Line::new().command("CAP").param("LS").param("302"));
+    }
+
+    /// Who we are, for a server whose offer is known: a PASS has to come before that.
+    fn introduce(&mut self, out: &mut Vec<Line>) {
+        self.introduced = true;
         out.push(Line::new().command("NICK").param(&self.who.user));
         out.push(Line::new().command("USER").param(&self.who.user).param("0").param("*").last(&self.who.user));
     }
@@ -213,6 +228,8 @@ impl Login {
                 let said = if self.said.is_empty() { last } else { std::mem::take(&mut self.said) };
                 return Step::Failed(LoginError::Refused(said));
             }
+            // It knows no capabilities.
+            "421" | "451" if !self.introduced => return self.request(out),
             "FAIL" => self.said = last,
             "NOTICE" | "NOTE" | "WARN" => return Step::Info(last),
             "001" => {
@@ -267,6 +284,16 @@ impl Login {
 
     fn request(&mut self, out: &mut Vec<Line>) -> Step {
         let sasl = self.offered.split_ascii_whitespace().find(|cap| cap_name(cap) == "sasl");
+        if let (None, Proof::Password(password)) = (sasl, &self.who.proof)
+            && !password.contains(['\0', '\r', '\n'])
+        {
+            out.push(Line::new().command("PASS").last(password));
+            self.introduce(out);
+            self.authenticated = true;
+            self.request_wanted(out);
+            self.end_if_done(out);
+            return Step::Going;
+        }
         let wanted = self.mechanism();
         let there = sasl.is_some_and(|cap| match cap.split_once('=') {
             Some((_, mechanisms)) if !mechanisms.is_empty() => mechanisms.split(',').any(|m| m == wanted),
@@ -278,15 +305,20 @@ impl Login {
                 Proof::Certificate => LoginError::NoExternal,
             });
         }
+        self.introduce(out);
+        self.request_wanted(out);
+        self.open += 1;
+        out.push(Line::new().command("CAP").param("REQ").last("sasl"));
+        Step::Going
+    }
+
+    fn request_wanted(&mut self, out: &mut Vec<Line>) {
         self.caps.offered(&self.offered);
         let wanted = wanted_of(&self.offered, self.mode);
         if !wanted.is_empty() {
             self.open += 1;
             out.push(Line::new().command("CAP").param("REQ").last(&wanted.join(" ")));
         }
-        self.open += 1;
-        out.push(Line::new().command("CAP").param("REQ").last("sasl"));
-        Step::Going
     }
 
     fn authenticate(&mut self, message: &Message, out: &mut Vec<Line>) -> Step {

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::heard::{Happened, Heard, Page, Said, Speech, What};
-use super::login::{Caps, Credentials, HISTORY, Login, Mode, PASSIVE, SEARCH, Step, wanted_of};
+use super::login::{Caps, Credentials, HISTORY, Login, Mode, SEARCH, Step, wanted_of};
 use super::text::{clean, key, same, split};
 use crate::event::Millis;
 use crate::proto::line::{BODY_MAX, Line, Message};
@@ -197,7 +197,7 @@ impl Session {
 
     /// Whether the server is chatd, or at least says so by what it offers scripts.
     pub fn is_chatd(&self) -> bool {
-        self.caps.has(PASSIVE)
+        self.caps.of_chatd()
     }
 
     /// Whether history has to be asked for; else it comes unasked at joining.

@@ -73,9 +73,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     /// Up to the greeting.
     async fn log_in(&mut self, caps: &str) {
         self.expect("CAP LS 302").await;
+        self.send(&format!(":s CAP * LS * :x-unknown {}\n:s CAP * LS :{}", &caps[..10], &caps[10..])).await;
         self.expect("NICK alice").await;
         self.expect("USER alice").await;
-        self.send(&format!(":s CAP * LS * :x-unknown {}\n:s CAP * LS :{}", &caps[..10], &caps[10..])).await;
         let wanted = self.expect("CAP REQ :").await;
         assert!(!wanted.contains("unknown"), "{wanted}");
         let list = wanted.split_once(" :").map(|(_, list)| list.to_owned()).unwrap();

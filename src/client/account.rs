@@ -151,6 +151,11 @@ pub fn new_password(user: &str) -> Result<Zeroizing<String>, Failure> {
 
 /// A question whose answer may be seen; in a pipe it is the next line.
 pub fn ask(question: &str) -> Result<String, Failure> {
+    ask_or(question, None)
+}
+
+/// The same, where no answer means `usual`.
+pub fn ask_or(question: &str, usual: Option<&str>) -> Result<String, Failure> {
     if io::stdin().is_terminal() {
         eprint!("{question}");
         let _ = io::stderr().flush();
@@ -160,6 +165,7 @@ pub fn ask(question: &str) -> Result<String, Failure> {
     let answer = answer.trim().to_owned();
     match read {
         Ok(_) if !answer.is_empty() => Ok(answer),
+        Ok(1..) if usual.is_some() => Ok(usual.unwrap_or_default().to_owned()),
         _ => Err(Failure::Failed(format!("there was no answer to \"{}\"", question.trim_end_matches([':', ' '])))),
     }
 }

@@ -61,11 +61,12 @@ pub async fn run(dialer: &mut Dialer, logged_in: impl FnOnce()) -> Result<(), Di
 
 /// Asks on the terminal whether a certificate is the right one.
 pub fn ask_person(place: &str, shown: &Fingerprint, why: &str) -> bool {
-    eprintln!("The certificate of {place} is not known here: {why}.");
-    eprintln!("Its SHA-256 fingerprint is\n  {}\n  {shown}", shown.with_colons());
-    eprintln!("Compare it with what the server printed when it was set up ('chatd cert show' prints it again).");
+    eprintln!("The certificate of {place} is not known here:\n{why}.\n");
+    eprintln!("So that nobody can listen in, compare its SHA-256 fingerprint with what the server");
+    eprintln!("printed when it was set up ('chatd cert show' prints it again):\n");
+    eprintln!("  {shown}\n");
     loop {
-        eprint!("Is it the same? Then it will be remembered. [yes/no] ");
+        eprint!("Is it the same? Then it is remembered, and you are told if it changes. [yes/no] ");
         let mut answer = String::new();
         match io::stdin().read_line(&mut answer) {
             Ok(count) if count > 0 => match answer.trim().to_lowercase().as_str() {

@@ -10,6 +10,7 @@ pub mod bot;
 pub mod command;
 pub mod dial;
 pub mod editor;
+pub mod entrance;
 pub mod fetch;
 pub mod heard;
 pub mod interactive;
@@ -32,26 +33,25 @@ pub mod view;
 use std::env;
 use std::future::Future;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use time::UtcOffset;
 use tokio::signal::unix::{SignalKind, signal};
 
 use address::Address;
-use args::{Cli, Common, Task};
+use args::{Cli, Task};
 use bot::{Groups, Plan};
 use clap::CommandFactory;
-use dial::{DialError, Dialer, TlsLink};
+use dial::DialError;
+use entrance::{dialer, dialer_to, enter_and_save, first_dial, save, server};
 use fetch::{Mark, Sought, Wanted};
 use link::Link;
 use login::{Credentials, Proof};
 use password::Source;
 use pins::Pins;
 use pipe::{Lines, PipeError, Posting};
-use settings::{Files, Secret, Server};
+use settings::Files;
 use show::Zone;
-use trust::{Identity, Trust};
 
 use crate::clock;
 use crate::event::Millis;
@@ -59,8 +59,6 @@ use crate::when::{Edge, When};
 
 /// Old lines fetched in each room from a server that leaves the fetching to us.
 const HISTORY_LINES: u32 = 50;
-/// So often a password can be typed.
-const PASSWORD_TRIES: u32 = 3;
 
 /// Why `chat` could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -98,10 +96,10 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
         Some(Task::Forget { place }) => forget(&files, &place),
         Some(Task::Search { words, within, from, since, until, last, print }) => {
             let text = words.join(" ");
-            let dialer = dialer(&files, &common, place, 0)?;
-            let (within, from) = (within.as_deref(), from.as_deref());
             let (since, until) =
                 (since.map(|since| moment(since, Edge::Start)), until.map(|until| moment(until, Edge::End)));
+            let dialer = dialer(&files, &common, place, 0)?;
+            let (within, from) = (within.as_deref(), from.as_deref());
             let (format, zone) = (print.format(), Zone::Local);
             let sought = Sought { text: &text, within, from, since, until, last, format, zone };
             on_runtime(async {
@@ -205,11 +203,11 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
         }
         Some(Task::History { target, second, last, since, until, after, before, print }) => {
             let (place, target) = server_and_target(place, target, second)?;
-            let dialer = dialer(&files, &common, place, 0)?;
             // What is after a moment leaves the moment itself out.
             let since = since.map(|since| Mark::Time(Millis(moment(since, Edge::Start).0.saturating_sub(1))));
             let until = until.map(|until| Mark::Time(moment(until, Edge::End)));
             let (after, before) = (after.map(Mark::Message).or(since), before.map(Mark::Message).or(until));
+            let dialer = dialer(&files, &common, place, 0)?;
             let (format, zone) = (print.format(), Zone::Local);
             let wanted = Wanted { target: &target, join: false, after, before, last, format, zone };
             on_runtime(async {
@@ -260,13 +258,14 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
                         return Ok(interactive::run(&mut dialer, || remember(&who)).await?);
                     }
                     let (link, greetings) = first_dial(&mut dialer).await?;
+                    let welcome = entrance::welcome(&files, &server, common.save.is_some());
                     remember(&dialer.credentials);
                     // From here on the terminal belongs to the screen.
                     dialer.ask = None;
                     let command = Some(config.notify.command.clone()).filter(|command| !command.is_empty());
                     let notify_command = notify_command.or(command);
                     let settings = tui::model::Settings::of(&config);
-                    return Ok(tui::run::run(&dialer, link, settings, notify_command, greetings).await?);
+                    return Ok(tui::run::run(&dialer, link, settings, notify_command, (greetings, welcome)).await?);
                 }
                 let mut link = dialer.dial(|text| complain(&text)).await?;
                 save(&files, &common, &dialer.address, &dialer.credentials)?;
@@ -274,28 +273,6 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
                 let result = pipe::talk(&mut link, Lines::stdin(), &mut out, &mut complain, Zone::Local).await;
                 farewell(link, result).await
             })
-        }
-    }
-}
-
-/// Logs in for the first time; a mistyped password is asked for again. Gives back what the server said meanwhile, too.
-async fn first_dial(dialer: &mut Dialer) -> Result<(dial::TlsLink, Vec<String>), Failure> {
-    let mut tries = 1;
-    loop {
-        let mut greetings = Vec::new();
-        match dialer.dial(|text| greetings.push(text)).await {
-            Ok(link) => return Ok((link, greetings)),
-            // One that was read from somewhere would only be read again.
-            Err(error @ DialError::Denied { origin: None, .. })
-                if tries < PASSWORD_TRIES && matches!(dialer.credentials.proof, Proof::Password(_)) =>
-            {
-                tries += 1;
-                complain(&error.to_string());
-                let password = password::password(&Source::Prompt, &dialer.credentials.user, &dialer.address, |_| {});
-                let password = password.map_err(|error| Failure::Failed(error.to_string()))?;
-                dialer.credentials.proof = Proof::Password(password);
-            }
-            Err(error) => return Err(error.into()),
         }
     }
 }
@@ -310,12 +287,6 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
     // A name look-up that hangs should not hold up the end.
     runtime.shutdown_background();
     result
-}
-
-async fn enter_and_save(files: &Files, common: &Common, dialer: &Dialer) -> Result<TlsLink, Failure> {
-    let link = dialer.dial(|_| {}).await?;
-    save(files, common, &dialer.address, &dialer.credentials)?;
-    Ok(link)
 }
 
 /// Whoever reads us may have gone: nothing is wrong with that.
@@ -356,139 +327,6 @@ fn moment(when: When, edge: Edge) -> Millis {
 
 fn complain(text: &str) {
     eprintln!("chat: {text}");
-}
-
-type Found = (Address, Result<String, Failure>, Option<Server>);
-
-/// Where to connect, as whom if that is known, and what the configuration says of that server.
-fn server(files: &Files, common: &Common, place: Option<String>) -> Result<Found, Failure> {
-    let config = files.config().map_err(Failure::Usage)?;
-    let place = place.or_else(|| common.server.clone().filter(|server| !server.is_empty()));
-    let place = place.or_else(|| config.default_server()).or_else(|| files.last());
-    let place = place.ok_or_else(|| {
-        Failure::Usage(
-            "which server? Write chat [USER@]HOST[:PORT]; for send, tail, history and search use --server or CHAT_SERVER, \
-             or connect once on a terminal: the last server is remembered, and with --save written into the configuration"
-                .to_owned(),
-        )
-    })?;
-    let (address, known) = config.find(&place).map_err(Failure::Usage)?;
-    let user = address.user.clone().or_else(user_of_system).ok_or_else(|| {
-        Failure::Usage(format!("who are you? Write NAME@{} (there is no $USER to go by)", address.place()))
-    });
-    Ok((address, user, known.cloned()))
-}
-
-/// Puts together whom to connect to, as whom, and whom to believe.
-fn dialer(files: &Files, common: &Common, place: Option<String>, fetch: u32) -> Result<Dialer, Failure> {
-    let (address, user, known) = server(files, common, place)?;
-    let user = user?;
-    if common.cert.is_none() && common.key.is_some() {
-        return Err(Failure::Usage("--key is the key of --cert FILE".to_owned()));
-    }
-    let asked = common.password_stdin || common.password_file.is_some() || common.password_command.is_some();
-    let written = known.as_ref().filter(|_| !asked).and_then(|known| Some((known.cert.as_ref()?, known.key.as_ref())));
-    let cert = common.cert.as_ref().map(|cert| (cert, common.key.as_ref())).or(written);
-    let mut origin = None;
-    let (proof, identity) = match cert {
-        Some((cert, key)) => {
-            let identity = Identity::read(cert, key.map(PathBuf::as_path));
-            (Proof::Certificate, Some(identity.map_err(|error| Failure::Usage(error.to_string()))?))
-        }
-        None => {
-            let source = source(files, common, known.as_ref())?;
-            let password = password::password(&source, &user, &address, |warning| complain(&warning))
-                .map_err(|error| Failure::Failed(error.to_string()))?;
-            origin = source.origin();
-            (Proof::Password(password), None)
-        }
-    };
-    // Only who talks is asked to fetch; the others are scripts for one room.
-    let credentials = Credentials { user, proof, passive: fetch == 0 };
-    let dialer = dialer_to(files, common, known.as_ref(), (address, credentials, identity), fetch)?;
-    Ok(Dialer { origin, ..dialer })
-}
-
-fn dialer_to(
-    files: &Files,
-    common: &Common,
-    known: Option<&Server>,
-    (address, credentials, identity): (Address, Credentials, Option<Identity>),
-    fetch: u32,
-) -> Result<Dialer, Failure> {
-    // What is said on the command line counts more than what is written, as a whole.
-    let said = (common.fingerprint, common.ca.clone());
-    let trusted = match said {
-        (None, None) => known.map_or((None, None), |known| (known.fingerprint, known.ca.clone())),
-        said => said,
-    };
-    let fixed = match trusted {
-        (Some(fingerprint), _) => Some(Trust::Fingerprint(fingerprint)),
-        (None, Some(path)) => {
-            Some(Trust::Ca(trust::read_ca(&path).map_err(|error| Failure::Usage(error.to_string()))?))
-        }
-        (None, None) => None,
-    };
-    let somebody_there = io::stdin().is_terminal() && io::stderr().is_terminal();
-    Ok(Dialer {
-        address,
-        credentials,
-        origin: None,
-        fixed,
-        identity,
-        pins: Pins::new(files.pins.clone()),
-        ask: somebody_there.then_some(interactive::ask_person),
-        fetch,
-        screen: false,
-    })
-}
-
-/// Where the password of this person is to be had.
-fn source(files: &Files, common: &Common, known: Option<&Server>) -> Result<Source, Failure> {
-    let config = files.config().map_err(Failure::Usage)?;
-    if files.config_is_open(&config) {
-        complain(&format!("others can read the passwords in {0}: chmod 600 {0}", files.config.display()));
-    }
-    let of_environment = || env::var_os("CHAT_PASSWORD_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let file = common.password_file.clone().or_else(|| of_environment().filter(|_| common.password_command.is_none()));
-    let written = known.and_then(|known| {
-        let command = known.password_command.clone().map(Source::Command);
-        let given = known.password.clone().map(Source::Given);
-        given.or_else(|| known.password_file.clone().map(Source::File)).or(command)
-    });
-    let source = match (common.password_stdin, file, common.password_command.clone()) {
-        (true, _, _) => Some(Source::Stdin),
-        (false, Some(path), _) => Some(Source::File(path)),
-        (false, None, command) => command.map(Source::Command).or(written),
-    };
-    Ok(source.or_else(|| config.password_command.map(Source::Command)).unwrap_or(Source::Prompt))
-}
-
-/// Writes the server of a login that has worked into the configuration.
-fn save(files: &Files, common: &Common, address: &Address, who: &Credentials) -> Result<(), Failure> {
-    let Some(name) = &common.save else { return Ok(()) };
-    let name = if name.is_empty() { address.host.as_str() } else { name };
-    let absolute = |path: &Option<PathBuf>| {
-        let path = path.as_ref().map(std::path::absolute).transpose();
-        path.map_err(|error| Failure::Failed(format!("where is this folder? {error}")))
-    };
-    let password = match &who.proof {
-        Proof::Password(password) if common.save_password => Some(Secret(password.clone())),
-        _ => None,
-    };
-    let place = format!("{}@{}", who.user, address.place());
-    let server = Server {
-        address: Address::parse(&place).map_err(Failure::Failed)?,
-        password_file: absolute(&common.password_file)?.filter(|_| password.is_none()),
-        password_command: common.password_command.clone().filter(|_| password.is_none()),
-        password,
-        fingerprint: common.fingerprint,
-        ca: absolute(&common.ca)?,
-        cert: absolute(&common.cert)?,
-        key: absolute(&common.key)?,
-    };
-    complain(&files.save(name, &server).map_err(Failure::Failed)?);
-    Ok(())
 }
 
 fn forget(files: &Files, place: &str) -> Result<(), Failure> {
@@ -534,10 +372,6 @@ fn no_target(usage: &str) -> Failure {
 /// A server where a target could stand: only with the user's name, `alice@host`.
 fn looks_like_server(word: &str) -> bool {
     word.contains('@') && !word.starts_with(['#', '&', '@'])
-}
-
-fn user_of_system() -> Option<String> {
-    ["USER", "LOGNAME"].into_iter().find_map(|name| env::var(name).ok().filter(|user| !user.is_empty()))
 }
 
 /// Terminals that cannot move the cursor are treated as a pipe.

@@ -51,7 +51,6 @@ async fn say(client: &mut Client, room: &str, texts: impl IntoIterator<Item = St
     client.sync().await;
 }
 
-/// How often a text stands on the screen.
 /// Waits until an own line is shown as stored.
 async fn stored(terminal: &Terminal, text: &str) {
     eventually("an own line, stored", async || {
@@ -61,6 +60,7 @@ async fn stored(terminal: &Terminal, text: &str) {
     .await;
 }
 
+/// How often a text stands on the screen.
 fn count(terminal: &Terminal, text: &str) -> usize {
     terminal.screen().lines().filter(|line| line.contains(text)).count()
 }
@@ -73,18 +73,25 @@ async fn the_first_minute() {
     let server = Server::start().await;
     let mut bob = server.login("bob").await;
     say(&mut bob, "#lobby", ["said before she came".to_owned()]).await;
-    let command = [env!("CARGO_BIN_EXE_chat"), &place(&server, "alice")];
+    // Nothing is known: it asks for all.
+    let command = ["env", "-u", "CHAT_SERVER", "USER=nobody", env!("CARGO_BIN_EXE_chat")];
     let alice = Terminal::open_sized(&home(&server, "alice"), (80, 24), &command);
-    alice.shows(&["Password of alice"]).await;
-    alice.types("mistyped");
+    alice.shows(&["Server:"]).await;
+    alice.types(&format!("127.0.0.1:{}", server.address().port()));
+    alice.shows(&["Your name there [nobody]:"]).await;
+    alice.types("alice");
     alice.shows(&["The certificate of", "is not known here"]).await;
+    alice.shows(&[&fingerprint(&server.certificate())]).await;
     alice.shows(&["[yes/no]"]).await;
     alice.types("yes");
+    alice.shows(&["Password of alice"]).await;
+    alice.types("mistyped");
     alice.shows(&["wrong name or password"]).await;
     alice.types(&password_of("alice"));
     alice.shows(&["bob", "said before she came"]).await;
     alice.shows(&["write to #lobby"]).await;
     alice.shows(&["F1 help"]).await;
+    alice.shows(&["The password"]).await;
     assert!(!alice.screen().contains(&password_of("alice")));
     alice.types("hello, 早安 :wave:");
     bob.expect_from("alice", "PRIVMSG #lobby :hello, 早安 👋").await;
@@ -213,6 +220,27 @@ async fn it_comes_back_after_a_kill_and_nothing_is_missing_or_doubled() {
     screen.keys(&["End"]);
     stored(&screen, "written while").await;
     assert_eq!(count(&screen, "written while it was away"), 1, "{}", screen.screen());
+    // Upwards through all that was missed: each once, in order.
+    let mut seen: Vec<usize> = Vec::new();
+    let numbers = || -> Vec<usize> {
+        let screen = screen.screen();
+        screen.lines().filter_map(|line| line.split("missed ").nth(1)?.get(..3)?.parse().ok()).collect()
+    };
+    while seen.first() != Some(&0) {
+        let from = seen.first().copied().unwrap_or(250);
+        let page = eventually("the lines above", async || {
+            let page = numbers();
+            let reached =
+                page.first().is_some_and(|first| *first < from) && page.last().is_some_and(|last| last + 1 >= from);
+            reached.then_some(page)
+        })
+        .await;
+        assert!(page.windows(2).all(|two| two[0] + 1 == two[1]), "{page:?}");
+        let new: Vec<usize> = page.into_iter().take_while(|n| *n < from).collect();
+        seen.splice(0..0, new);
+        screen.keys(&["PageUp"]);
+    }
+    assert_eq!(seen, (0..250).collect::<Vec<_>>());
     let said = server.said("#lobby");
     assert_eq!(said.iter().filter(|text| *text == "written while it was away").count(), 1);
     assert_eq!(said.iter().filter(|text| *text == "mine, before").count(), 1);
@@ -258,4 +286,51 @@ async fn resizes_and_hostile_text_do_no_harm() {
     bob.expect_from("alice", "PRIVMSG #lobby :three").await;
     screen.keys(&["C-d"]);
     bob.expect_from("alice", "QUIT").await;
+}
+
+#[tokio::test]
+async fn an_editor_the_mouse_and_a_command_that_is_told() {
+    if left_out() {
+        return;
+    }
+    let server = Server::start().await;
+    let mut bob = server.login("bob").await;
+    let (home, told) = (home(&server, "alice"), server.dir().join("told"));
+    let editor = server.dir().join("editor");
+    std::fs::write(&editor, "#!/bin/sh\nprintf 'second line\\n' >> \"$1\"\n").expect("written");
+    std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o700)).expect("executable");
+    let editor = format!("EDITOR={}", editor.display());
+    let notify = format!("printf '%s|%s|%s' \"$CHAT_ROOM\" \"$CHAT_FROM\" \"$CHAT_TEXT\" > {}", told.display());
+    let mut command: Vec<String> =
+        ["env", &editor, env!("CARGO_BIN_EXE_chat"), "--notify-command", &notify].map(str::to_owned).to_vec();
+    command.extend(arguments(&server, "alice"));
+    command.push(place(&server, "alice"));
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    let screen = Terminal::open_sized(&home, (80, 24), &command);
+    screen.shows(&["●", "alice"]).await;
+    screen.shows(&["write to #lobby"]).await;
+    screen.keys(&["f", "i", "r", "s", "t", "Enter"]);
+    bob.expect_from("alice", "PRIVMSG #lobby :first").await;
+    screen.keys(&["d", "r", "a", "f", "t", "C-x", "C-e"]);
+    screen.shows(&["> draft"]).await;
+    screen.shows(&["  second line"]).await;
+    screen.keys(&["Enter"]);
+    bob.expect_from("alice", "PRIVMSG #lobby :second line").await;
+    say(&mut bob, "alice", ["psst; $(reboot)".to_owned()]).await;
+    eventually("the command was told", async || {
+        (std::fs::read_to_string(&told).ok()? == "bob|bob|psst; $(reboot)").then_some(())
+    })
+    .await;
+    // A click on the conversation, the wheel in it.
+    let list = screen.screen();
+    let row = list.lines().position(|line| line.starts_with(" bob")).expect("in the list") + 1;
+    screen.keys(&["-l", &format!("\x1b[<0;3;{row}M")]);
+    screen.shows(&["write to bob"]).await;
+    say(&mut bob, "alice", (0..60).map(|n| format!("number {n}."))).await;
+    screen.shows(&["number 59."]).await;
+    screen.keys(&["-l", "\x1b[<64;40;10M"]);
+    screen.shows(&["End: the newest"]).await;
+    // Redrawn, nothing is lost.
+    screen.keys(&["C-l"]);
+    screen.shows(&["number 50."]).await;
 }

@@ -128,6 +128,8 @@ pub struct Model {
     pub reply_to: Option<u64>,
     /// A passing word, and until when it is shown.
     pub hint: Option<(String, Millis)>,
+    /// Words for somebody who is here for the first time, shown below the first messages.
+    pub welcome: Vec<String>,
     /// The size of the part with the messages, as it was drawn last.
     pub size: (usize, usize),
     pub effects: Vec<Effect>,
@@ -167,6 +169,7 @@ impl Model {
             settings,
             reply_to: None,
             hint: None,
+            welcome: Vec::new(),
             size: (80, 20),
             effects: Vec::new(),
             typed_at: None,
@@ -257,6 +260,10 @@ impl Model {
             Heard::Earlier { .. } | Heard::Now { .. } => {}
         }
         self.pump(session, now);
+        if self.settled && !self.welcome.is_empty() && self.buffer().is_some_and(|buffer| buffer.live) {
+            let welcome = std::mem::take(&mut self.welcome);
+            welcome.into_iter().for_each(|text| self.remark(Entry::Note(text), now));
+        }
     }
 
     /// The connection is gone.
@@ -284,7 +291,11 @@ impl Model {
         self.settled = true;
         self.nick = session.nick().to_owned();
         for buffer in self.buffers.values_mut().filter(|buffer| buffer.is_room) {
-            buffer.joined = session.room(&buffer.name).is_some();
+            let was = std::mem::replace(&mut buffer.joined, session.room(&buffer.name).is_some());
+            // Only a chatd knows the rooms of an account by itself.
+            if was && !buffer.joined && !session.is_chatd() {
+                session.command("JOIN", &[&buffer.name]);
+            }
         }
         if session.has_chathistory() {
             let all: Vec<Key> = self.buffers.keys().cloned().collect();

@@ -297,7 +297,7 @@ async fn an_editor_the_mouse_and_a_command_that_is_told() {
     let mut bob = server.login("bob").await;
     let (home, told) = (home(&server, "alice"), server.dir().join("told"));
     let editor = server.dir().join("editor");
-    std::fs::write(&editor, "#!/bin/sh\nprintf 'second line\\n' >> \"$1\"\n").expect("written");
+    std::fs::write(&editor, "#!/bin/sh\nprintf '\\nsecond line\\n' >> \"$1\"\n").expect("written");
     std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o700)).expect("executable");
     let editor = format!("EDITOR={}", editor.display());
     let notify = format!("printf '%s|%s|%s' \"$CHAT_ROOM\" \"$CHAT_FROM\" \"$CHAT_TEXT\" > {}", told.display());

@@ -1,6 +1,7 @@
-// What is one's own: the display name, being away; notifications, asked for by a click alone.
+// What is one's own: the display name, being away, the devices, the password; notifications, asked for by a click alone; and
+// what is copied.
 
-import { enter, same, say, scenario, sees, until } from './lib.mjs';
+import { check, enter, passwordOf, row, same, say, scenario, sees, until } from './lib.mjs';
 
 /** What the browser would show, and when it was asked whether it may. */
 function stubbed() {
@@ -74,4 +75,82 @@ await scenario(async () => {
   await away(false);
   await alice.evaluate(() => last.onclick());
   await alice.locator('.room[aria-current]', { hasText: 'bob' }).waitFor();
+
+  // From one message into another with the mouse: lines of name and text, without what stands around them.
+  await alice.click('.room:has-text("lobby")');
+  await bob.click('.room:has-text("lobby")');
+  await say(bob, 'copied `first`');
+  await say(bob, 'and <b>second</b>');
+  await sees(alice, 'and <b>second</b>');
+  const copied = (from, to) => alice.evaluate(([start, end]) => {
+    const text = (words) => [...document.querySelectorAll('.row .text')].findLast((each) => each.textContent.includes(words));
+    const range = document.createRange();
+    range.setStart(text(start), 0);
+    range.setEnd(text(end), text(end).childNodes.length);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    const data = new DataTransfer();
+    const event = new ClipboardEvent('copy', { clipboardData: data, bubbles: true, cancelable: true });
+    text(start).dispatchEvent(event);
+    return event.defaultPrevented ? data.getData('text/plain') : getSelection().toString();
+  }, [from, to]);
+  await row(alice, 'copied').hover();
+  same(await copied('copied', 'and <b>'), 'bob: copied `first`\nbob: and <b>second</b>', 'several messages');
+  same(await copied('and <b>', 'and <b>'), 'and <b>second</b>', 'of one, its words');
+  const one = await row(alice, 'alice: now?').boundingBox();
+  const two = await row(alice, 'and <b>second').locator('.text').boundingBox();
+  await alice.mouse.move(one.x + 4, one.y + one.height / 2);
+  await alice.mouse.down();
+  await alice.mouse.move(two.x + two.width - 2, two.y + two.height - 4, { steps: 8 });
+  await alice.mouse.up();
+  const dragged = await alice.evaluate(() => getSelection().toString());
+  check(dragged.includes('copied first') && !/\d\d:\d\d/.test(dragged), `dragged: ${dragged}`);
+
+  // The devices: another browser of hers is let in, and sent away.
+  const phone = await enter('alice');
+  await until(phone, () => localStorage.getItem('chatd.session'));
+  const other = await phone.evaluate(() => JSON.parse(localStorage.getItem('chatd.session')).device);
+  await phone.reload();
+  await phone.waitForSelector('.room[aria-current]');
+  await alice.click('.me');
+  await alice.locator('.devices li', { hasText: 'this device' }).waitFor();
+  await alice.locator('.devices li', { hasText: other }).getByRole('button', { name: 'Take away' }).click();
+  await alice.locator('dialog button[type=submit]', { hasText: 'Take away' }).click();
+  await phone.waitForSelector('[name=password]');
+  await until(alice, (name) => !document.querySelector('.devices').textContent.includes(name) || [...document.querySelectorAll('.devices li')].some((e) => e.textContent.includes(name) && e.textContent.includes('Forget')), other);
+
+  // Another password. This browser stays, and comes back by a reload.
+  await alice.click('summary:text-is("Change the password")');
+  const change = async (old, fresh, repeat) => {
+    await alice.fill('[name=old]', old);
+    await alice.fill('[name=new]', fresh);
+    await alice.fill('[name=repeat]', repeat);
+    await alice.keyboard.press('Enter');
+  };
+  const error = (text) => alice.locator('dialog [role=alert]', { hasText: text }).waitFor();
+  await change(passwordOf('alice'), 'white "rabbit"', 'white rabbit');
+  await error('not the same');
+  await change('not her word', 'white "rabbit"', 'white "rabbit"');
+  await error('Not changed');
+  await change(passwordOf('alice'), 'white "rabbit"', 'white "rabbit"');
+  await alice.locator('.toast', { hasText: 'Your password is changed' }).waitFor();
+  await alice.reload();
+  await alice.waitForSelector('.room[aria-current]');
+
+  // So does one that has only just logged in with a password: its token went with the old one, and it gets another.
+  await phone.fill('[name=username]', 'alice');
+  await phone.fill('[name=password]', 'white "rabbit"');
+  await phone.keyboard.press('Enter');
+  await phone.waitForSelector('.room[aria-current]');
+  await until(phone, () => localStorage.getItem('chatd.session'));
+  const before = await phone.evaluate(() => localStorage.getItem('chatd.session'));
+  await phone.click('.me');
+  await phone.click('summary:text-is("Change the password")');
+  await phone.fill('[name=old]', 'white "rabbit"');
+  await phone.fill('[name=new]', 'red queen runs');
+  await phone.fill('[name=repeat]', 'red queen runs');
+  await phone.keyboard.press('Enter');
+  await until(phone, (old) => ![null, old].includes(localStorage.getItem('chatd.session')), before);
+  await phone.reload();
+  await phone.waitForSelector('.room[aria-current]');
 });

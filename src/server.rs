@@ -6,6 +6,7 @@
 
 mod admission;
 mod connection;
+mod supervisor;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -127,6 +128,9 @@ pub async fn run(
     background.spawn(orders(log.clone(), stopping.clone()));
     background.spawn(prune(log.clone(), config.history.retention, stopping.clone()));
 
+    background.spawn(supervisor::watchdog(log.clone(), stopping.clone()));
+    supervisor::ready();
+
     let mut current = config;
     tokio::pin!(shutdown);
     let mut broken = None;
@@ -139,14 +143,17 @@ pub async fn run(
                 break "the log has ended";
             }
             () = reload_wanted(&mut hangups, &ctx) => {
+                supervisor::reloading();
                 if let Some(new) = reload(&server, &current, file.as_deref(), &logging).await {
                     current = new;
                 }
+                supervisor::ready();
             }
         }
     };
 
     tracing::info!(reason, "stopping: no more connections");
+    supervisor::stopping();
     stopping.cancel();
     background.close();
     background.wait().await;

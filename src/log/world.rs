@@ -58,6 +58,8 @@ pub enum Intent {
     Describe { actor: Actor, session: u64, owner: Owner, changes: Vec<KeyChange>, strict: bool },
     /// The account has read up to this time there; said by one of its sessions.
     Mark { reader: Who, place: Place, time: Millis, session: u64 },
+    /// Nothing: its answer shows that the writer lives.
+    Nothing,
     /// Delete what is older than `before`, at most `limit` entries in all. If there may be more, the receipt names a
     /// room.
     Prune { before: Millis, limit: usize },
@@ -303,6 +305,7 @@ impl World {
             Intent::Describe { actor, session, owner, changes, strict } => {
                 self.describe(tx, batch, actor, *session, *owner, changes, *strict)
             }
+            Intent::Nothing => Ok(Receipt { event: None, room: None }),
             Intent::Mark { reader, place, time, session } => self.mark(tx, batch, reader, place, *time, *session),
             Intent::Prune { before, limit } => {
                 let mut left = *limit;

@@ -119,10 +119,15 @@ pub enum Effect {
     },
 }
 
+/// So many messages wait for the index at most, and a group: then it takes them at once. A few milliseconds of work.
+const INDEX_AT: usize = 512;
+
 pub struct Core {
     store: Writer,
     world: World,
     clock: Clock,
+    /// Messages that are stored and wait for the index.
+    unindexed: usize,
 }
 
 impl Core {
@@ -136,7 +141,8 @@ impl Core {
         roster: &Roster,
     ) -> Result<Core, StoreError> {
         let world = World::load(&store, settings, directory, roster)?;
-        Ok(Core { store, world, clock })
+        let unindexed = store.unindexed()?;
+        Ok(Core { store, world, clock, unindexed })
     }
 
     /// The newest event stored.
@@ -159,6 +165,8 @@ impl Core {
         match Self::attempt(&mut self.store, &mut self.world, &mut batch, intents) {
             Ok(outcomes) => {
                 let (growth, effects) = self.world.publish(batch);
+                let entries = growth.iter().flat_map(|growth| &growth.entries);
+                self.unindexed += entries.filter(|entry| entry.event.kind().is_spoken()).count();
                 Commit { outcomes, growth, effects, last: self.world.last_event(), failed: false }
             }
             Err(error) => {
@@ -174,6 +182,33 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// Messages wait for the index.
+    pub fn is_behind(&self) -> bool {
+        self.unindexed > 0
+    }
+
+    /// Gives the index what waits for it, if that is much, or if there is `time` for it. It may wait: what is not in the
+    /// index is searched beside it.
+    pub fn index(&mut self, time: bool) {
+        while self.unindexed >= INDEX_AT || (time && self.is_behind()) {
+            match self.index_some() {
+                Ok(INDEX_AT) => self.unindexed = self.unindexed.saturating_sub(INDEX_AT).max(1),
+                Ok(_) => self.unindexed = 0,
+                Err(error) => {
+                    tracing::warn!(%error, "the index of what was said is behind; it will be tried again");
+                    break;
+                }
+            }
+        }
+    }
+
+    fn index_some(&mut self) -> Result<usize, StoreError> {
+        let tx = self.store.begin()?;
+        let done = tx.index(INDEX_AT)?;
+        tx.commit()?;
+        Ok(done)
     }
 
     /// Carries out one order; for the command line, when no server runs. The caller holds the lock.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -32,6 +32,8 @@ const QUEUE: usize = 4096;
 const GROUP: usize = 2048;
 /// Commits that wait to be made visible; when full, the writer waits.
 const COMMITS: usize = 4;
+/// How long messages wait for the index when they are few.
+const INDEX_AFTER: Duration = Duration::from_secs(1);
 /// Connections for reading.
 const READERS: usize = 3;
 
@@ -49,6 +51,8 @@ pub enum Reply {
 
 enum Submission {
     Intent(Box<Intent>, Reply),
+    /// Nothing much happens: the index may catch up.
+    Index,
     Stop,
 }
 
@@ -214,6 +218,7 @@ fn write(
 ) {
     let mut group = Vec::new();
     let mut intents = Vec::new();
+    let mut index = false;
     while inbox.blocking_recv_many(&mut group, GROUP) > 0 {
         let mut replies = Vec::with_capacity(group.len());
         for submission in group.drain(..) {
@@ -222,14 +227,17 @@ fn write(
                     intents.push(*intent);
                     replies.push(reply);
                 }
+                Submission::Index => index = true,
                 Submission::Stop => inbox.close(),
             }
         }
+        if intents.is_empty() {
+            core.index(std::mem::take(&mut index));
+            continue;
+        }
         let began = Instant::now();
         let commit = core.commit(&intents);
-        if !intents.is_empty() {
-            figures.count(&commit, began.elapsed());
-        }
+        figures.count(&commit, began.elapsed());
         intents.clear();
         committed.fetch_add(1, Ordering::Release);
         let redacted = commit.effects.iter().any(|effect| matches!(effect, Effect::Redacted { .. }));
@@ -241,15 +249,34 @@ fn write(
         if redacted && let Err(error) = core.checkpoint() {
             tracing::debug!(%error, "the write-ahead log keeps what was taken back for a while");
         }
+        core.index(std::mem::take(&mut index));
     }
+    core.index(true);
     if let Err(error) = core.checkpoint() {
         tracing::warn!(%error, "the write-ahead log stays for the next start");
     }
 }
 
 async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<Reply>)>) {
-    while let Some((commit, replies)) = commits.recv().await {
-        publish_one(&shared, commit, replies);
+    let index = tokio::time::sleep(INDEX_AFTER);
+    tokio::pin!(index);
+    let mut behind = true;
+    loop {
+        tokio::select! {
+            commit = commits.recv() => {
+                let Some((commit, replies)) = commit else { break };
+                if !behind && !commit.growth.is_empty() {
+                    behind = true;
+                    index.as_mut().reset(tokio::time::Instant::now() + INDEX_AFTER);
+                }
+                publish_one(&shared, commit, replies);
+            }
+            () = &mut index, if behind => {
+                behind = false;
+                // With a full queue there is no time for it, and the next commit sets the clock again.
+                let _no_time = shared.submissions.try_send(Submission::Index);
+            }
+        }
     }
 }
 

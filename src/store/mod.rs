@@ -12,6 +12,7 @@ mod credentials;
 mod devices;
 mod error;
 mod history;
+mod index;
 mod metadata;
 mod missed;
 mod open;

@@ -1,4 +1,5 @@
-//! Finding what was said: the full-text index yields candidates newest first, the rows themselves decide.
+//! Finding what was said: the full-text index, and what is not in it yet, yield candidates newest first; the rows
+//! themselves decide.
 
 use std::collections::HashSet;
 
@@ -89,17 +90,37 @@ impl Reads {
             (false, true) => matches!("ASC"),
             (false, false) => matches!("DESC"),
         };
+        // One state of the database for the index and for what is still beside it.
+        let _snapshot = if self.conn.is_autocommit() { Some(self.conn.unchecked_transaction()?) } else { None };
+        let expression = terms.join(" AND ");
+        let beside = match terms.is_empty() {
+            true => Vec::new(),
+            false => self.unindexed_answers(&expression, least, bound)?,
+        };
+        // What is beside the index is newer than what is in it.
+        let (mut before, mut behind) = match search.from_oldest {
+            true => (Vec::new().into_iter(), beside.into_iter()),
+            false => (beside.into_iter().rev().collect::<Vec<i64>>().into_iter(), Vec::new().into_iter()),
+        };
         let allowed: Option<HashSet<RoomId>> = search.rooms.as_ref().map(|rooms| rooms.iter().copied().collect());
         let mut candidates = self.conn.prepare_cached(candidates)?;
-        let mut rows = candidates.query((terms.join(" AND "), least, bound))?;
+        let mut rows = candidates.query((expression, least, bound))?;
         let mut one =
             self.conn.prepare_cached(&format!("SELECT room_id, {EVENT_COLUMNS} FROM events WHERE id = ?1"))?;
         for _ in 0..CANDIDATES_MAX {
             if found.len() >= search.limit {
                 break;
             }
-            let Some(row) = rows.next()? else { break };
-            let id: i64 = row.get(0)?;
+            let id = match before.next() {
+                Some(id) => id,
+                None => match rows.next()? {
+                    Some(row) => row.get(0)?,
+                    None => match behind.next() {
+                        Some(id) => id,
+                        None => break,
+                    },
+                },
+            };
             let mut rows = one.query([id])?;
             let Some(row) = rows.next()? else { continue };
             let Some(room) = row.get::<_, Option<i64>>(0)?.map(RoomId) else { continue };

@@ -689,15 +689,56 @@ proptest! {
         }
     }
 
+    /// Nobody can tell how far the index has come: with none of it, a part of it and all of it the same is found.
+    #[test]
+    fn what_is_beside_the_index_is_found_like_what_is_in_it(
+        texts in prop::collection::vec("([a-cäß]{1,3} ?|[北京東]{1,3}|\\PC){0,4}", 1..12),
+        questions in prop::collection::vec(("[a-cäÄß北京東 ]{0,4}", any::<bool>(), 0i64..14, 0i64..14, any::<bool>()), 1..6),
+        steps in prop::collection::vec(0usize..5, 1..4),
+    ) {
+        let mut world = World::new();
+        let (alice, bob, room) = (world.alice.clone(), world.bob.clone(), world.room);
+        for (at, text) in texts.iter().enumerate() {
+            world.add(if at % 3 == 0 { &bob } else { &alice }, said(text), &[room]);
+        }
+        let searches: Vec<Search> = questions
+            .into_iter()
+            .map(|(text, by_bob, since, before, from_oldest)| Search {
+                text,
+                rooms: Some(vec![room]),
+                from: by_bob.then(|| "Bob".to_owned()),
+                since: Some(Millis(1_000 + since * 10)),
+                before: Some(EventId(before)),
+                limit: 3,
+                from_oldest,
+                ..Search::default()
+            })
+            .collect();
+        let look = |world: &World| searches.iter().map(|search| world.search(search)).collect::<Vec<_>>();
+        let before = look(&world);
+        for step in steps.into_iter().chain([usize::MAX]) {
+            let tx = world.writer.begin().unwrap();
+            tx.index(step).unwrap();
+            tx.commit().unwrap();
+            prop_assert_eq!(look(&world), before.clone());
+        }
+        prop_assert_eq!(world.writer.unindexed().unwrap(), 0);
+    }
+
     /// What was indexed is what is taken away again.
     #[test]
-    fn an_emptied_index_is_empty(texts in prop::collection::vec("[a-zäß北京東都가나 .]{0,20}", 1..12)) {
+    fn an_emptied_index_is_empty(
+        texts in prop::collection::vec("[a-zäß北京東都가나 .]{0,20}", 1..12),
+        indexed in 0usize..12,
+    ) {
         let mut world = World::new();
         let ids: Vec<EventId> = texts.iter().map(|text| world.say(text)).collect();
         let tx = world.writer.begin().unwrap();
+        tx.index(indexed).unwrap();
         for id in ids {
             tx.redact(id).unwrap();
         }
+        tx.index(usize::MAX).unwrap();
         tx.commit().unwrap();
         let room = words::room_term(world.room.0);
         let left: i64 = world

@@ -5,7 +5,7 @@
 //! The writer is usable again after any failure, as soon as its cause is gone.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::ops::Deref;
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::event::{Body, Event, EventId, Millis, Owner, RoomId, Seq, Who};
 
 use super::error::{Result, StoreError};
-use super::{Reads, open, signed, words};
+use super::{Reads, open, signed};
 
 /// The only connection that changes the database, but for [`super::post_order`].
 pub struct Writer {
@@ -104,7 +104,7 @@ impl Tx<'_> {
         })
     }
 
-    /// Adds the event to the logs of these rooms (nowhere: it is not kept), and to the index if it is spoken in one.
+    /// Adds the event to the logs of these rooms (nowhere: it is not kept). The index takes it in later: [`Tx::index`].
     /// Ids and times must not go back, and seqs must be above each room's head.
     pub fn append(&self, event: &Event, places: &[(RoomId, Seq)]) -> Result<()> {
         self.step(|conn| {
@@ -140,12 +140,6 @@ impl Tx<'_> {
             for (room, seq) in places {
                 log.execute(params![room.0, signed(*seq), event.id.0, kind.is_spoken()])?;
             }
-            if let (Some(room), Some(text), true) = (room, columns.text.as_deref(), kind.is_spoken()) {
-                let mut words = self.writer.words.borrow_mut();
-                words::document(room, event.actor.as_ref().map(|who| who.id.0), text, &mut words);
-                conn.prepare_cached("INSERT INTO search (rowid, text) VALUES (?1, ?2)")?
-                    .execute(params![event.id.0, *words])?;
-            }
             Ok(())
         })
     }
@@ -155,7 +149,7 @@ impl Tx<'_> {
     pub fn redact(&self, target: EventId) -> Result<bool> {
         self.step(|conn| {
             let Some(event) = leaving(conn, target.0)? else { return Ok(false) };
-            self.unindex(conn, &event)?;
+            self.take_out(&event)?;
             if let Some(room) = event.room.map(RoomId)
                 && let Some(seq) = self.seq_of_event(room, target)?
             {
@@ -222,13 +216,13 @@ impl Tx<'_> {
         &self.writer.reads.conn
     }
 
-    fn unindex(&self, conn: &Connection, event: &Leaving) -> Result<()> {
+    pub(super) fn words(&self) -> RefMut<'_, String> {
+        self.writer.words.borrow_mut()
+    }
+
+    fn take_out(&self, event: &Leaving) -> Result<()> {
         let (Some(room), Some(text), 1 | 2) = (event.room, &event.text, event.kind) else { return Ok(()) };
-        let mut words = self.writer.words.borrow_mut();
-        words::document(room, event.actor, text, &mut words);
-        conn.prepare_cached("INSERT INTO search (search, rowid, text) VALUES ('delete', ?1, ?2)")?
-            .execute(params![event.id, *words])?;
-        Ok(())
+        self.unindex(event.id, room, event.actor, text)
     }
 
     fn prune_chunk(&self, conn: &Connection, room: RoomId, before: Millis, limit: usize) -> Result<usize> {
@@ -254,7 +248,7 @@ impl Tx<'_> {
                 places.query_row([id], |row| row.get::<_, Option<bool>>(0)).optional()?.flatten().unwrap_or(false)
             };
             if !elsewhere {
-                self.unindex(conn, &event)?;
+                self.take_out(&event)?;
                 conn.prepare_cached("DELETE FROM events WHERE id = ?1")?.execute([id])?;
             }
             last = Some((seq, id, event.time));

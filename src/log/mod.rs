@@ -17,6 +17,7 @@ mod past;
 mod readers;
 mod tail;
 mod tokens;
+mod wakes;
 mod world;
 mod writer;
 

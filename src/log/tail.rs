@@ -318,6 +318,11 @@ impl Room {
         self.lock_bells().iter().for_each(|bell| bell.wake());
     }
 
+    /// How many sessions read the room.
+    pub(super) fn readers(&self) -> usize {
+        self.lock_bells().len()
+    }
+
     /// Hangs a bell; from now on growth rings it. To be done before the first look at the room.
     pub fn attach(&self, bell: Arc<Bell>) {
         self.lock_bells().push(bell);

@@ -24,6 +24,7 @@ use super::figures::Figures;
 use super::metadata;
 use super::readers::Readers;
 use super::tail::TailBudget;
+use super::wakes::Wakes;
 use super::world::Intent;
 
 /// Submissions that wait at most; when full, submitting waits, and so do the clients who submit.
@@ -259,9 +260,16 @@ fn write(
 
 async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<Reply>)>) {
     let index = tokio::time::sleep(INDEX_AFTER);
-    tokio::pin!(index);
+    let mut wakes = Wakes::new(Instant::now());
+    let gathered = tokio::time::sleep(Duration::ZERO);
+    tokio::pin!(index, gathered);
     let mut behind = true;
     loop {
+        if let Some(due) = wakes.due()
+            && gathered.deadline() != due.into()
+        {
+            gathered.as_mut().reset(due.into());
+        }
         tokio::select! {
             commit = commits.recv() => {
                 let Some((commit, replies)) = commit else { break };
@@ -269,8 +277,9 @@ async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<R
                     behind = true;
                     index.as_mut().reset(tokio::time::Instant::now() + INDEX_AFTER);
                 }
-                publish_one(&shared, commit, replies);
+                publish_one(&shared, &mut wakes, commit, replies);
             }
+            () = &mut gathered, if wakes.due().is_some() => wakes.wake(Instant::now()),
             () = &mut index, if behind => {
                 behind = false;
                 // With a full queue there is no time for it, and the next commit sets the clock again.
@@ -282,7 +291,7 @@ async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<R
 
 /// The order matters: answers lie ready before their events can be seen; all rooms have grown, who came into a
 /// new one knows it, and all bells are marked before the watermark says so; the sessions wake last.
-fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
+fn publish_one(shared: &Shared, wakes: &mut Wakes, commit: Commit, replies: Vec<Reply>) {
     let mut wake = Vec::new();
     let mut waiting = Vec::new();
     for (reply, outcome) in replies.into_iter().zip(commit.outcomes) {
@@ -312,7 +321,7 @@ fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
     later.into_iter().for_each(|effect| take_effect(shared, effect));
     grown.iter().for_each(|room| room.mark_bells());
     shared.watermark.store(commit.last.0, Ordering::Release);
-    grown.iter().for_each(|room| room.wake_readers());
+    wakes.add(grown, Instant::now());
     wake.iter().for_each(|mailbox| mailbox.wake());
     shared.published.send_modify(|serial| *serial += 1);
     for (waiter, outcome) in waiting {

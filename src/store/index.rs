@@ -8,7 +8,8 @@ use super::error::Result;
 use super::{Reads, Tx, signed, words};
 
 /// As the schema has it, but for the deleting.
-const TABLE: &str = "CREATE VIRTUAL TABLE search USING fts5(text, content='', detail=none, columnsize=0, tokenize='ascii')";
+const TABLE: &str =
+    "CREATE VIRTUAL TABLE search USING fts5(text, content='', detail=none, columnsize=0, tokenize='ascii')";
 const INSERT: &str = "INSERT INTO search (rowid, text) VALUES (?1, ?2)";
 
 /// What was said in a room after an event: what the index is made of.

@@ -162,3 +162,24 @@ async fn what_is_not_understood_is_invalid_params() {
         assert_eq!(params[2..params.len() - 1], expected, "{answer:?}");
     }
 }
+
+/// The index comes behind the log, by a second or so; nobody is to notice, and a crash in between loses nothing of it.
+#[tokio::test]
+async fn what_was_said_just_now_is_found_and_after_a_crash_too() {
+    let mut server = Server::configure().set("limits.message_burst", 2000).start().await;
+    let mut alice = server.login_with("alice", SEARCH).await;
+    let many: String = (0..700).map(|n| format!("PRIVMSG #lobby :cup {n}\r\n")).collect();
+    alice.send_bytes(many.as_bytes()).await;
+    alice.sync().await;
+    alice.say_each("#lobby", &["a kettle", "两杯茶"]).await;
+    assert_eq!(found(&mut alice, "text=kettle").await, ["a kettle"]);
+    server.kill9();
+    server.boot().await;
+    let mut alice = server.login_with("alice", SEARCH).await;
+    for (text, expected) in [("kettle", "a kettle"), ("杯茶", "两杯茶"), ("cup\\s699", "cup 699"), ("cup\\s3", "cup 3")]
+    {
+        assert!(found(&mut alice, &format!("text={text};limit=100")).await.contains(&expected.to_owned()), "{text}");
+    }
+    let story = server.chatd(&["history", "#lobby", "--search", "kettle"]);
+    assert!(story.stdout.contains("a kettle"), "{story:?}");
+}

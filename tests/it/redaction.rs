@@ -67,6 +67,7 @@ async fn between_two_everybody_takes_back_their_own_alone() {
     let server = Server::start().await;
     let (mut alice, mut bob) = (login(&server, "alice").await, login(&server, "bob").await);
     let id = say(&mut alice, "bob", "between us").await;
+    bob.expect(":alice PRIVMSG bob :between us").await;
     let answer = bob.ask(&format!("REDACT alice {id}")).await;
     assert!(answer.last().unwrap().matches(&format!("FAIL REDACT REDACT_FORBIDDEN alice {id}")), "{answer:?}");
     // Nor does it help to name another conversation.

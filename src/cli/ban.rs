@@ -1,7 +1,6 @@
 //! `chatd ban`: accounts, addresses and networks that are kept out.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -10,8 +9,6 @@ use crate::admin::Order;
 use crate::clock;
 use crate::event::Millis;
 use crate::store::{BanKind, BanRow};
-
-const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -59,8 +56,9 @@ impl Term {
     pub fn read(self) -> anyhow::Result<(String, Option<i64>)> {
         let Some(span) = self.span else { return Ok((self.reason, None)) };
         match humantime::parse_duration(&span) {
-            Ok(span) if !span.is_zero() && span <= LONGEST => {
-                Ok((self.reason, Some(clock::now().0 + i64::try_from(span.as_millis()).unwrap_or(i64::MAX))))
+            Ok(span) if !span.is_zero() => {
+                let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+                Ok((self.reason, Some(clock::now().0.saturating_add(span))))
             }
             _ => usage("--for wants a length of time, such as \"2d\" or \"12h\""),
         }

@@ -1,11 +1,11 @@
 //! Who is kept out and who may not speak, as administrators order it: stored, then known to the living server.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::address::Network;
 use crate::event::Millis;
 use crate::live::{Ban, Bans, Outlaw};
-use crate::proto::names::AccountName;
 use crate::store::{BanKind, BanRow, Reads, StoreError, Tx};
 
 use super::core::Effect;
@@ -15,6 +15,8 @@ use super::world::{Batch, World};
 
 /// Bans and mutes together. Those that have expired make room; if none has, the next is refused.
 pub const BANS_MAX: usize = 10_000;
+/// A term that is longer is meant to be none.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 /// Bytes of a reason; it stands in one line of the protocol.
 pub const REASON_BYTES: usize = 300;
 
@@ -28,13 +30,16 @@ impl World {
         reason: &str,
         expires: Option<Millis>,
     ) -> Result<OrderResult, StoreError> {
-        let Some(kind) = BanKind::parse(kind) else {
-            return Ok(OrderResult::failed(format!("{kind:?} cannot be banned; it is account, address or cidr")));
-        };
         if expires.is_some_and(|expires| expires <= batch.now()) {
             return Ok(OrderResult::failed("this would be over already"));
         }
-        let (target, shown, outlaw) = match meant(tx, kind, name)? {
+        let longest = batch.now().0.saturating_add(LONGEST.as_millis() as i64);
+        if expires.is_some_and(|expires| expires.0 > longest) {
+            return Ok(OrderResult::failed(
+                "this is longer than a hundred years; leave the time out: until it is taken back",
+            ));
+        }
+        let (kind, target, shown, outlaw) = match meant(tx, kind, name)? {
             Ok(meant) => meant,
             Err(problem) => return Ok(OrderResult::failed(problem)),
         };
@@ -74,10 +79,7 @@ impl World {
         kind: &str,
         name: &str,
     ) -> Result<OrderResult, StoreError> {
-        let Some(kind) = BanKind::parse(kind) else {
-            return Ok(OrderResult::failed(format!("{kind:?} cannot be banned; it is account, address or cidr")));
-        };
-        let (target, shown, outlaw) = match meant(tx, kind, name)? {
+        let (kind, target, shown, outlaw) = match meant(tx, kind, name)? {
             Ok(meant) => meant,
             Err(problem) => return Ok(OrderResult::failed(problem)),
         };
@@ -127,16 +129,18 @@ pub(super) fn load(reads: &Reads, now: Millis) -> Result<Bans, StoreError> {
     Ok(bans)
 }
 
-type Meant = Result<(String, String, Outlaw), String>;
+type Meant = Result<(BanKind, String, String, Outlaw), String>;
 
-/// Its one spelling, what people read, and whom it hits.
-fn meant(tx: &Tx<'_>, kind: BanKind, name: &str) -> Result<Meant, StoreError> {
-    Ok(match kind {
+/// What kind, its one spelling, what people read, and whom it hits.
+fn meant(tx: &Tx<'_>, kind: &str, name: &str) -> Result<Meant, StoreError> {
+    let Some(kind) = BanKind::parse(kind) else {
+        return Ok(Err(format!("{kind:?} cannot be banned; it is account, address or cidr")));
+    };
+    let meant = match kind {
         BanKind::Account | BanKind::Mute => match find_user(tx, name)? {
             Ok(row) => {
-                let key = AccountName::parse(&row.name).map_or(row.key.clone(), |name| name.key().to_owned());
                 let outlaw = if kind == BanKind::Mute { Outlaw::Mute(row.id) } else { Outlaw::Account(row.id) };
-                Ok((key, row.name.to_string(), outlaw))
+                Ok((row.key, row.name.to_string(), outlaw))
             }
             Err(problem) => Err(problem.message),
         },
@@ -152,7 +156,8 @@ fn meant(tx: &Tx<'_>, kind: BanKind, name: &str) -> Result<Meant, StoreError> {
             Ok(network) => Ok((network.to_string(), network.to_string(), Outlaw::Network(network))),
             Err(error) => Err(error.to_string()),
         },
-    })
+    };
+    Ok(meant.map(|(target, shown, outlaw)| (kind, target, shown, outlaw)))
 }
 
 fn clean_reason(reason: &str) -> String {

@@ -184,15 +184,10 @@ impl Core {
         }
     }
 
-    /// Messages wait for the index.
-    pub fn is_behind(&self) -> bool {
-        self.unindexed > 0
-    }
-
     /// Gives the index what waits for it, if that is much, or if there is `time` for it. It may wait: what is not in the
     /// index is searched beside it.
     pub fn index(&mut self, time: bool) {
-        while self.unindexed >= INDEX_AT || (time && self.is_behind()) {
+        while self.unindexed >= INDEX_AT || (time && self.unindexed > 0) {
             match self.index_some() {
                 Ok(INDEX_AT) => self.unindexed = self.unindexed.saturating_sub(INDEX_AT).max(1),
                 Ok(_) => self.unindexed = 0,

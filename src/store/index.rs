@@ -2,14 +2,11 @@
 //! messages at once cost it a fraction of what each alone would. What has not come to it is searched beside it, so that
 //! nobody can tell (see [`super::search`]).
 
-use rusqlite::{Connection, OptionalExtension, Rows, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Result;
 use super::{Reads, Tx, signed, words};
 
-/// As the schema has it, but for the deleting.
-const TABLE: &str =
-    "CREATE VIRTUAL TABLE search USING fts5(text, content='', detail=none, columnsize=0, tokenize='ascii')";
 const INSERT: &str = "INSERT INTO search (rowid, text) VALUES (?1, ?2)";
 
 /// What was said in a room after an event: what the index is made of.
@@ -33,7 +30,8 @@ impl Reads {
         let mut rows = statement.query(params![indexed(&self.conn)?, i64::MAX])?;
         let Some(first) = rows.next()? else { return Ok(Vec::new()) };
         let index = Connection::open_in_memory()?;
-        index.execute_batch(TABLE)?;
+        let table = "SELECT sql FROM sqlite_schema WHERE name = 'search'";
+        index.execute_batch(&self.conn.query_row(table, [], |row| row.get::<_, String>(0))?)?;
         index.execute_batch("BEGIN")?;
         let (mut insert, mut text) = (index.prepare(INSERT)?, String::new());
         let mut row = Some(first);
@@ -56,7 +54,7 @@ impl Tx<'_> {
             let (mut done, mut last) = (0, None);
             {
                 let mut statement = conn.prepare_cached(SPOKEN_AFTER)?;
-                let mut rows: Rows<'_> = statement.query(params![indexed(conn)?, signed(limit)])?;
+                let mut rows = statement.query(params![indexed(conn)?, signed(limit)])?;
                 let mut insert = conn.prepare_cached(INSERT)?;
                 let mut text = self.words();
                 while let Some(row) = rows.next()? {

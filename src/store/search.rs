@@ -98,29 +98,21 @@ impl Reads {
             false => self.unindexed_answers(&expression, least, bound)?,
         };
         // What is beside the index is newer than what is in it.
-        let (mut before, mut behind) = match search.from_oldest {
-            true => (Vec::new().into_iter(), beside.into_iter()),
-            false => (beside.into_iter().rev().collect::<Vec<i64>>().into_iter(), Vec::new().into_iter()),
+        let (first, last) = match search.from_oldest {
+            true => (Vec::new(), beside),
+            false => (beside.into_iter().rev().collect(), Vec::new()),
         };
         let allowed: Option<HashSet<RoomId>> = search.rooms.as_ref().map(|rooms| rooms.iter().copied().collect());
         let mut candidates = self.conn.prepare_cached(candidates)?;
-        let mut rows = candidates.query((expression, least, bound))?;
+        let indexed = candidates.query_map((expression, least, bound), |row| row.get(0))?;
+        let candidates = first.into_iter().map(Ok).chain(indexed).chain(last.into_iter().map(Ok));
         let mut one =
             self.conn.prepare_cached(&format!("SELECT room_id, {EVENT_COLUMNS} FROM events WHERE id = ?1"))?;
-        for _ in 0..CANDIDATES_MAX {
+        for id in candidates.take(CANDIDATES_MAX) {
             if found.len() >= search.limit {
                 break;
             }
-            let id = match before.next() {
-                Some(id) => id,
-                None => match rows.next()? {
-                    Some(row) => row.get(0)?,
-                    None => match behind.next() {
-                        Some(id) => id,
-                        None => break,
-                    },
-                },
-            };
+            let id: i64 = id?;
             let mut rows = one.query([id])?;
             let Some(row) = rows.next()? else { continue };
             let Some(room) = row.get::<_, Option<i64>>(0)?.map(RoomId) else { continue };

@@ -55,6 +55,8 @@ async fn an_account_is_kept_out_and_let_in_again() {
     assert!(server.chatd(&["ban", "add", "account", "nobody"]).fails(1).contains("nobody"));
     assert!(server.chatd(&["ban", "add", "cidr", "0.0.0.0/0"]).fails(1).contains("everybody"));
     assert!(server.chatd(&["ban", "add", "address", "here"]).fails(1).contains("192.0.2.7"));
+    let ever = ["ban", "add", "address", "192.0.2.7", "--for", "999y"];
+    assert!(server.chatd(&ever).fails(1).contains("hundred years"));
 }
 
 #[tokio::test]

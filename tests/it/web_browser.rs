@@ -95,6 +95,13 @@ impl Play {
     }
 }
 
+/// A scenario that needs nothing of us but the server.
+async fn plays(name: &'static str, server: &Server) {
+    if let Some(mut play) = Play::start(name, server) {
+        play.wishes("done").await;
+    }
+}
+
 /// A server that has the same port after every start.
 async fn server() -> Server {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
@@ -135,8 +142,7 @@ async fn ten_thousand_lines() {
         carol.send_bytes(burst.collect::<String>().as_bytes()).await;
         carol.sync().await;
     }
-    let Some(mut play) = Play::start("history", &server) else { return };
-    play.wishes("done").await;
+    plays("history", &server).await;
 }
 
 #[tokio::test]
@@ -209,36 +215,31 @@ async fn newcomers_make_accounts() {
 #[tokio::test]
 async fn what_is_ones_own() {
     let server = server().await;
-    let Some(mut play) = Play::start("own", &server) else { return };
-    play.wishes("done").await;
+    plays("own", &server).await;
 }
 
 #[tokio::test]
 async fn operators_rule_their_rooms() {
     let server = server().await;
-    let Some(mut play) = Play::start("operators", &server) else { return };
-    play.wishes("done").await;
+    plays("operators", &server).await;
 }
 
 #[tokio::test]
 async fn on_a_phone_in_chinese() {
     let server = server().await;
-    let Some(mut play) = Play::start("phone", &server) else { return };
-    play.wishes("done").await;
+    plays("phone", &server).await;
 }
 
 #[tokio::test]
 async fn by_keyboard_alone() {
     let server = server().await;
-    let Some(mut play) = Play::start("keyboard", &server) else { return };
-    play.wishes("done").await;
+    plays("keyboard", &server).await;
 }
 
 #[tokio::test]
 async fn administrators_administer() {
     let server = server().await;
-    let Some(mut play) = Play::start("admin", &server) else { return };
-    play.wishes("done").await;
+    plays("admin", &server).await;
     assert!(server.chatd(&["user", "list"]).ok().contains("newcomer"));
     assert!(!server.chatd(&["room", "list"]).ok().contains("#plans"));
 }

@@ -1,5 +1,6 @@
 //! `chat` on a terminal as a person sees it: the real program in tmux, against the real server.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -216,10 +217,13 @@ async fn it_comes_back_after_a_kill_and_nothing_is_missing_or_doubled() {
     let mut bob = server.login("bob").await;
     say(&mut bob, "#lobby", (0..250).map(|n| format!("missed {n:03}."))).await;
     screen.shows(&["●"]).await;
-    bob.expect_from("alice", "PRIVMSG #lobby :written while it was away").await;
+    let own = "written while it was away";
+    eventually("what was written, stored", async || server.said("#lobby").contains(&own.to_owned()).then_some(()))
+        .await;
+    eventually("the echo", async || (!screen.screen().contains("to be sent")).then_some(())).await;
     screen.keys(&["End"]);
-    stored(&screen, "written while").await;
-    assert_eq!(count(&screen, "written while it was away"), 1, "{}", screen.screen());
+    // Her own line stands where she came back, before, among or after the others: behind which, as the screen has it.
+    let (mut behind, mut shown) = (BTreeSet::new(), false);
     // Upwards through all that was missed: each once, in order.
     let mut seen: Vec<usize> = Vec::new();
     let numbers = || -> Vec<usize> {
@@ -236,11 +240,21 @@ async fn it_comes_back_after_a_kill_and_nothing_is_missing_or_doubled() {
         })
         .await;
         assert!(page.windows(2).all(|two| two[0] + 1 == two[1]), "{page:?}");
+        let lines = screen.screen();
+        let lines: Vec<&str> = lines.lines().collect();
+        for two in lines.windows(2).filter(|two| two[1].contains(own)) {
+            assert!(!two[1].contains('…'), "stored, and shown as waiting: {}", two[1]);
+            behind.extend(two[0].split_once("missed ").map(|(_, number)| number[..3].to_owned()));
+        }
+        assert!(count(&screen, own) <= 1, "{}", screen.screen());
+        shown |= count(&screen, own) == 1;
         let new: Vec<usize> = page.into_iter().take_while(|n| *n < from).collect();
         seen.splice(0..0, new);
         screen.keys(&["PageUp"]);
     }
     assert_eq!(seen, (0..250).collect::<Vec<_>>());
+    assert!(behind.len() <= 1, "twice: behind {behind:?}");
+    eventually("her own line", async || (shown || count(&screen, own) == 1).then_some(())).await;
     let said = server.said("#lobby");
     assert_eq!(said.iter().filter(|text| *text == "written while it was away").count(), 1);
     assert_eq!(said.iter().filter(|text| *text == "mine, before").count(), 1);

@@ -335,11 +335,18 @@ async fn an_editor_the_mouse_and_a_command_that_is_told() {
         (std::fs::read_to_string(&told).ok()? == "bob|bob|psst; $(reboot)").then_some(())
     })
     .await;
-    // A click on the conversation, the wheel in it.
-    let list = screen.screen();
-    let row = list.lines().position(|line| line.starts_with(" bob")).expect("in the list") + 1;
-    screen.keys(&["-l", &format!("\x1b[<0;3;{row}M")]);
-    screen.shows(&["write to bob"]).await;
+    // A click on the conversation, the wheel in it. The command is told before the screen is drawn anew, and the list
+    // may move while it is: where the row is now, is asked for each click.
+    eventually("the click opens the conversation", async || {
+        let shown = screen.screen();
+        if shown.contains("write to bob") {
+            return Some(());
+        }
+        let row = shown.lines().position(|line| line.starts_with(" bob "))? + 1;
+        screen.keys(&["-l", &format!("\x1b[<0;3;{row}M")]);
+        None
+    })
+    .await;
     say(&mut bob, "alice", (0..60).map(|n| format!("number {n}."))).await;
     screen.shows(&["number 59."]).await;
     screen.keys(&["-l", "\x1b[<64;40;10M"]);

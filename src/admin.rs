@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::log::Core;
-pub use crate::log::{HashText, Order, OrderResult};
+pub use crate::log::{HashText, Order, OrderResult, parse_retention};
 use crate::store::{self, Lock, Reader, StoreError};
 
 /// How long a running server may take to answer. It looks for orders several times a second.

@@ -109,6 +109,8 @@ pub struct History {
     pub page_lines: usize,
     /// `None`: for ever.
     pub retention: Option<Duration>,
+    /// Of joins, parts and quits. `None`: as long as the rest.
+    pub presence_retention: Option<Duration>,
     /// Bytes that the newest entries of all rooms may take in memory.
     pub tail_memory: u64,
 }
@@ -257,7 +259,14 @@ impl Default for Rooms {
 
 impl Default for History {
     fn default() -> Self {
-        History { replay_lines: 50, missed_lines: 500, page_lines: 1000, retention: None, tail_memory: 64 << 20 }
+        History {
+            replay_lines: 50,
+            missed_lines: 500,
+            page_lines: 1000,
+            retention: None,
+            presence_retention: None,
+            tail_memory: 64 << 20,
+        }
     }
 }
 

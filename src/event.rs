@@ -12,6 +12,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Millis(pub i64);
 
+impl Millis {
+    /// Before all that can have happened.
+    pub const NEVER: Millis = Millis(i64::MIN);
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -245,6 +250,11 @@ impl Kind {
     /// Whether people read it as a line of the conversation.
     pub fn is_spoken(self) -> bool {
         matches!(self, Kind::Privmsg | Kind::Notice)
+    }
+
+    /// Whether it says that somebody came or went.
+    pub fn is_presence(self) -> bool {
+        matches!(self, Kind::Join | Kind::Part | Kind::Quit)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod admission;
 mod connection;
+mod retention;
 mod supervisor;
 
 use std::future::Future;
@@ -18,6 +19,7 @@ use arc_swap::ArcSwap;
 use prometheus_client::metrics::counter::Counter;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,7 +28,6 @@ use crate::address::Network;
 use crate::auth::{HashSettings, Hasher, Logins};
 use crate::clock;
 use crate::config::{Acme, Config, Creation, Registration};
-use crate::event::Millis;
 use crate::log::{self, Intent, Log, Order, OrderResult};
 use crate::logging::Logging;
 use crate::metrics::{self, Sources};
@@ -43,11 +44,6 @@ use crate::web::Site;
 const ORDERS_EVERY: Duration = Duration::from_millis(200);
 /// How often an order is tried again that could not be carried out.
 const ORDERS_AGAIN: Duration = Duration::from_secs(1);
-/// How often old history is deleted, if it is to be, and how many entries at a time: each keeps the writer from the
-/// chat for about a millisecond. While there is more, the next follow after a pause.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
-const PRUNE_LIMIT: usize = 100;
-const PRUNE_PAUSE: Duration = Duration::from_millis(500);
 /// How often the files of the certificate are looked at.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(60);
 /// How long a command that works on the data may keep a starting server waiting.
@@ -126,7 +122,8 @@ pub async fn run(
         background.spawn(acme::keep(acme, server.tls.clone(), clock::now, stopping.clone()));
     }
     background.spawn(orders(log.clone(), stopping.clone()));
-    background.spawn(prune(log.clone(), config.history.retention, stopping.clone()));
+    let terms = watch::Sender::new(retention::terms(&config));
+    background.spawn(retention::keep(log.clone(), terms.subscribe(), stopping.clone()));
 
     background.spawn(supervisor::watchdog(log.clone(), stopping.clone()));
     supervisor::ready();
@@ -145,6 +142,7 @@ pub async fn run(
             () = reload_wanted(&mut hangups, &ctx) => {
                 supervisor::reloading();
                 if let Some(new) = reload(&server, &current, file.as_deref(), &logging).await {
+                    terms.send_replace(retention::terms(&new));
                     current = new;
                 }
                 supervisor::ready();
@@ -269,22 +267,6 @@ async fn orders(log: Log, stopping: CancellationToken) {
     }
 }
 
-/// Deletes what is older than the configured term, a little at a time.
-async fn prune(log: Log, retention: Option<Duration>, stopping: CancellationToken) {
-    let Some(retention) = retention else { return };
-    loop {
-        let before = Millis(clock::now().0 - i64::try_from(retention.as_millis()).unwrap_or(i64::MAX));
-        let more = match log.ask(Intent::Prune { before, limit: PRUNE_LIMIT }).await {
-            Ok(receipt) => receipt.room.is_some(),
-            Err(_) => false,
-        };
-        tokio::select! {
-            () = tokio::time::sleep(if more { PRUNE_PAUSE } else { PRUNE_EVERY }) => {}
-            () = stopping.cancelled() => return,
-        }
-    }
-}
-
 /// SIGHUP, or an administrator's REHASH.
 async fn reload_wanted(hangups: &mut Signal, ctx: &Context) {
     tokio::select! {
@@ -331,7 +313,6 @@ async fn reload(server: &Server, old: &Config, file: Option<&Path>, logging: &Lo
         ("tls.handshake_timeout", old.tls.handshake_timeout != new.tls.handshake_timeout),
         ("tls.acme", old.tls.acme != new.tls.acme),
         ("rooms", old.rooms != new.rooms),
-        ("history.retention", old.history.retention != new.history.retention),
         ("history.tail_memory", old.history.tail_memory != new.history.tail_memory),
         ("limits.rooms_per_account", old.limits.rooms_per_account != new.limits.rooms_per_account),
         ("auth.concurrent_hashes", old.auth.concurrent_hashes != new.auth.concurrent_hashes),

@@ -1,14 +1,15 @@
 //! `chatd room`.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use anyhow::Context;
 use serde::Serialize;
 
 use super::{Setup, confirm, text};
-use crate::admin::Order;
+use crate::admin::{self, Order};
 use crate::proto::names::RoomName;
-use crate::store::{MaskRow, MemberRow, Reader, RoomRow};
+use crate::store::{Keep, MaskRow, MemberRow, Reader, RoomRow};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -30,6 +31,17 @@ pub enum Command {
         /// In quotes, for the shell: '#name'
         name: String,
     },
+    /// How long a room keeps what is said in it; what is older is deleted for good
+    Retention {
+        /// In quotes, for the shell: '#name'
+        name: String,
+        /// A length of time ("90d", "1y"), "forever", or "default": as [history] retention says
+        #[arg(value_name = "T", value_parser = term)]
+        term: Term,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Take a room away with everything that was said in it
     Remove {
         /// In quotes, for the shell: '#name'
@@ -49,6 +61,19 @@ pub fn run(setup: &Setup, command: Command) -> anyhow::Result<()> {
             let (config, _) = setup.load()?;
             setup.order(&config, &Order::CreateRoom { name, topic }, false)
         }
+        Command::Retention { name, term: Term(retention), yes } => {
+            let reader = setup.reader()?;
+            let name = existing(&reader, &name)?.name.to_string();
+            if let Some(term) = retention.filter(|term| *term > 0) {
+                let term = Keep::For(Duration::from_millis(term));
+                let question = format!("Delete what was said in {name} more than {term} ago, now and from now on?");
+                if !confirm(&question, yes)? {
+                    anyhow::bail!("nothing was changed");
+                }
+            }
+            let (config, _) = setup.load()?;
+            setup.order(&config, &Order::KeepRoom { name, retention }, false)
+        }
         Command::Remove { name, yes } => {
             let reader = setup.reader()?;
             let room = existing(&reader, &name)?;
@@ -61,6 +86,16 @@ pub fn run(setup: &Setup, command: Command) -> anyhow::Result<()> {
             setup.order(&config, &Order::RemoveRoom { name }, false)
         }
     }
+}
+
+/// What [`Order::KeepRoom`] wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Term(Option<u64>);
+
+fn term(text: &str) -> Result<Term, String> {
+    admin::parse_retention(text)
+        .map(Term)
+        .ok_or_else(|| "write a length of time such as 90d, or forever, or default".to_owned())
 }
 
 /// The room that goes by this name; `#` may be left out, since shells take it for a comment.
@@ -84,6 +119,8 @@ struct Listed<'a> {
     messages: u64,
     created: String,
     last: Option<String>,
+    /// Seconds; 0: for ever; null: as the server does.
+    retention: Option<u64>,
 }
 
 fn list(reader: &Reader, json: bool) -> anyhow::Result<()> {
@@ -106,6 +143,11 @@ fn list(reader: &Reader, json: bool) -> anyhow::Result<()> {
                 messages: stats.messages,
                 created: text::rfc3339(room.created),
                 last: stats.last.map(text::rfc3339),
+                retention: match reader.kept(room.id)? {
+                    Keep::AsTheServer => None,
+                    Keep::Forever => Some(0),
+                    Keep::For(term) => Some(term.as_secs()),
+                },
             };
             writeln!(out, "{}", serde_json::to_string(&listed)?)?;
         } else {
@@ -142,6 +184,7 @@ fn show(reader: &Reader, name: &str) -> anyhow::Result<()> {
     writeln!(out, "founder    {}", founder.map_or("none".into(), |name| text::clean(&name)))?;
     writeln!(out, "created    {}", text::local(room.created, zone))?;
     writeln!(out, "messages   {}", stats.messages)?;
+    writeln!(out, "kept       {}", reader.kept(room.id)?)?;
     if let Some(last) = stats.last {
         writeln!(out, "last       {}", text::local(last, zone))?;
     }

@@ -138,12 +138,17 @@ fn history(source: &mut Source, defaults: History) -> History {
     let replay_lines = source.get(T, "replay_lines", defaults.replay_lines, within(0..=10_000));
     let missed_lines = source.get(T, "missed_lines", defaults.missed_lines, within(0..=10_000));
     let page_lines = source.get(T, "page_lines", defaults.page_lines, within(1..=10_000));
-    let Retention(retention) = source.get(T, "retention", Retention(defaults.retention), |kept| match kept.0 {
-        Some(span) if span < Duration::from_secs(60) => {
-            Err("is too short; write at least \"1m\", or \"forever\"".into())
-        }
-        _ => Ok(()),
-    });
+    let mut term = |key, default| {
+        let Retention(term) = source.get(T, key, Retention(default), |kept| match kept.0 {
+            Some(span) if span < Duration::from_secs(60) => {
+                Err("is too short; write at least \"1m\", or \"forever\"".into())
+            }
+            _ => Ok(()),
+        });
+        term
+    };
+    let retention = term("retention", defaults.retention);
+    let presence_retention = term("presence_retention", defaults.presence_retention);
     let Bytes(tail_memory) = source.get(T, "tail_memory", Bytes(defaults.tail_memory), |size| {
         if (1 << 20..=1 << 40).contains(&size.0) {
             Ok(())
@@ -151,7 +156,7 @@ fn history(source: &mut Source, defaults: History) -> History {
             Err("is out of range; write \"1MiB\" to \"1024GiB\"".into())
         }
     });
-    History { replay_lines, missed_lines, page_lines, retention, tail_memory }
+    History { replay_lines, missed_lines, page_lines, retention, presence_retention, tail_memory }
 }
 
 fn messages(source: &mut Source, defaults: Messages) -> Messages {

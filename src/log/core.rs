@@ -224,11 +224,19 @@ impl Core {
             tx.finish_order(row, &result.to_json())?;
         }
         tx.commit()?;
+        if core.store.owes_checkpoint() {
+            core.store.checkpoint()?;
+        }
         Ok(result)
     }
 
-    /// Moves what the write-ahead log holds into the database proper; for an orderly end.
-    pub fn checkpoint(&self) -> Result<(), StoreError> {
+    /// Whether the write-ahead log may hold what was taken away.
+    pub fn owes_checkpoint(&self) -> bool {
+        self.store.owes_checkpoint()
+    }
+
+    /// Moves what the write-ahead log holds into the database proper, as far as readers allow. Says whether that is all.
+    pub fn checkpoint(&self) -> Result<bool, StoreError> {
         self.store.checkpoint()
     }
 

@@ -32,7 +32,7 @@ pub use devices::DEVICES_MAX;
 pub use directory::Directory;
 pub use figures::Figures;
 pub use markers::Place;
-pub use orders::{HashText, Order, OrderResult};
+pub use orders::{HashText, Order, OrderResult, parse_retention};
 pub use past::{Hit, Past, Question, Whose, peer_of};
 pub use readers::Readers;
 pub use tail::{ENCODINGS, Entry, Page, Room, Snapshot, TailBudget};
@@ -42,6 +42,6 @@ pub use writer::{Log, LogClosed, Reply, Running};
 
 // What a reader of the log has to know of the store below it, so that nobody above knows the store itself.
 pub use crate::store::{
-    AccountRow as Account, BanKind, BanRow, CertificateRow, Conversation, DeviceRow as Device, Gap, InvitationRow,
-    MORE_MAX, Mark, Missed, RoomRow, RoomStats, Shown, Span, StoreError, TokenRow, Wanted,
+    AccountRow as Account, BanKind, BanRow, CertificateRow, Conversation, DeviceRow as Device, Due, Gap, InvitationRow,
+    Keep, MORE_MAX, Mark, Missed, RoomRow, RoomStats, Shown, Span, StoreError, Terms, TokenRow, Wanted,
 };

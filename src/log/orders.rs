@@ -3,17 +3,22 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Body, Millis, Owner, RoomKind, Who};
+use crate::event::{Body, Millis, Owner, RoomId, RoomKind, Who};
 use crate::live::Person;
 use crate::proto::names::{AccountName, RoomName};
-use crate::store::{AccountRow, NewAccount, StoreError, Tx};
+use crate::room::RoomState;
+use crate::store::{AccountRow, Keep, NewAccount, StoreError, Tx};
 
 use super::core::Effect;
 use super::credentials::Which;
 use super::world::{Batch, World};
+
+/// The shortest term of a room, in milliseconds.
+const RETENTION_MIN: u64 = 60_000;
 
 /// Something to be changed, by names as they were typed: whoever carries it out checks them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +49,11 @@ pub enum Order {
     },
     RemoveRoom {
         name: String,
+    },
+    /// How long a room keeps what is said in it: milliseconds, 0 for ever, or as the server does.
+    KeepRoom {
+        name: String,
+        retention: Option<u64>,
     },
     /// The fingerprint is the SHA-256 in lower-case hex. `proven`: whoever asks holds its key, or is an administrator.
     AddCertificate {
@@ -147,6 +157,7 @@ impl World {
             Order::RemoveUser { name } => self.remove_user(tx, batch, name),
             Order::CreateRoom { name, topic } => self.create_room(tx, batch, name, topic.as_deref()),
             Order::RemoveRoom { name } => self.remove_room(tx, batch, name),
+            Order::KeepRoom { name, retention } => self.keep_room(tx, name, *retention),
             Order::AddCertificate { name, fingerprint, label, proven } => {
                 self.add_certificate(tx, batch, name, fingerprint, label, *proven)
             }
@@ -239,15 +250,50 @@ impl World {
     }
 
     fn remove_room(&mut self, tx: &Tx<'_>, batch: &mut Batch, name: &str) -> Result<OrderResult, StoreError> {
-        let found = RoomName::parse(name).ok().and_then(|name| self.room_by_key(name.key()));
-        let Some((id, state)) = found else {
-            return Ok(OrderResult::failed(format!("there is no room {name}; see `chatd room list`")));
-        };
+        let Some((id, state)) = self.room_named(name) else { return Ok(no_room(name)) };
         let shown = state.name.clone();
         tx.remove_room(id)?;
         self.drop_room(batch, id);
         Ok(OrderResult::done(format!("{shown} and its history are removed")))
     }
+
+    fn keep_room(&mut self, tx: &Tx<'_>, name: &str, retention: Option<u64>) -> Result<OrderResult, StoreError> {
+        let Some((id, state)) = self.room_named(name) else { return Ok(no_room(name)) };
+        let shown = &state.name;
+        let keep = match retention {
+            None => Keep::AsTheServer,
+            Some(0) => Keep::Forever,
+            Some(term) if term < RETENTION_MIN => {
+                return Ok(OrderResult::failed(
+                    "that is too short: a room keeps what is said in it for a minute at least",
+                ));
+            }
+            Some(term) => Keep::For(Duration::from_millis(term)),
+        };
+        tx.set_kept(id, keep)?;
+        let older = if matches!(keep, Keep::For(_)) { "; what is older is being deleted" } else { "" };
+        Ok(OrderResult::done(format!("{shown} keeps what is said in it {keep}{older}")))
+    }
+
+    fn room_named(&self, name: &str) -> Option<(RoomId, &RoomState)> {
+        RoomName::parse(name).ok().and_then(|name| self.room_by_key(name.key()))
+    }
+}
+
+/// How long a room is to keep things, as people write it: milliseconds, 0 for ever, or (`Some(None)`) as the server does.
+pub fn parse_retention(text: &str) -> Option<Option<u64>> {
+    match text.trim() {
+        "default" => Some(None),
+        "forever" => Some(Some(0)),
+        term => {
+            let term = humantime::parse_duration(term).ok().filter(|term| !term.is_zero())?;
+            Some(Some(u64::try_from(term.as_millis()).unwrap_or(u64::MAX)))
+        }
+    }
+}
+
+fn no_room(name: &str) -> OrderResult {
+    OrderResult::failed(format!("there is no room {name}; see `chatd room list`"))
 }
 
 pub(super) fn add_user(

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::event::{AccountId, EventId, RoomId, Seq};
+use crate::event::{AccountId, EventId, Millis, RoomId, Seq};
 use crate::store::{
-    AccountRow, BanRow, CertificateRow, DeviceRow, Gap, InvitationRow, Kinds, Missed, Reader, RoomRow, RoomStats,
-    StoreError, TokenRow,
+    AccountRow, BanRow, CertificateRow, DeviceRow, Due, Gap, InvitationRow, Keep, Kinds, Missed, Reader, RoomRow,
+    RoomStats, StoreError, Terms, TokenRow,
 };
 
 use super::tail::Entry;
@@ -141,6 +141,16 @@ impl Readers {
             rooms.map(|room| reader.room_stats(room.id).map(|stats| (room, stats))).collect()
         })
         .await
+    }
+
+    /// The first room from this id on in which something is older than its term.
+    pub async fn due(&self, terms: Terms, now: Millis, from: RoomId) -> Result<Option<Due>, StoreError> {
+        self.read(move |reader| reader.due(terms, now, from)).await
+    }
+
+    /// How long the room keeps what is said in it.
+    pub async fn kept(&self, room: RoomId) -> Result<Keep, StoreError> {
+        self.read(move |reader| reader.kept(room)).await
     }
 
     /// The invitation code with this hash.

@@ -9,7 +9,7 @@ use crate::event::{AccountId, Body, Event, EventId, KeyChange, Millis, Owner, Ro
 use crate::live::{Person, Receipt, Roster};
 use crate::proto::names::{AccountName, NameError};
 use crate::room::{self, Actor, Masked, Member, Refusal, RoomState, Topic, Wish};
-use crate::store::{AccountRow, Reads, RoomRow, StoreError, Tx, Writer};
+use crate::store::{AccountRow, Due, Reads, RoomRow, StoreError, Tx, Writer};
 
 use super::core::{Effect, Growth, Settings};
 use super::credentials::Proof;
@@ -60,9 +60,9 @@ pub enum Intent {
     Mark { reader: Who, place: Place, time: Millis, session: u64 },
     /// Nothing: its answer shows that the writer lives.
     Nothing,
-    /// Delete what is older than `before`, at most `limit` entries in all. If there may be more, the receipt names a
-    /// room.
-    Prune { before: Millis, limit: usize },
+    /// Delete what is older than its term, at most so many messages (and ten times as many comings and goings). If there
+    /// may be more, the receipt names the room.
+    Prune { due: Due, limit: usize },
 }
 
 pub(super) enum Fault {
@@ -307,20 +307,13 @@ impl World {
             }
             Intent::Nothing => Ok(Receipt { event: None, room: None }),
             Intent::Mark { reader, place, time, session } => self.mark(tx, batch, reader, place, *time, *session),
-            Intent::Prune { before, limit } => {
-                let mut left = *limit;
-                // Asked of the store: direct messages of people who do not come back are not in memory.
-                for id in tx.rooms_with_entries_before(*before)? {
-                    let gone = tx.prune(id, *before, left)?;
-                    left -= gone.min(left);
-                    if let Some(slot) = self.rooms.get(&id).filter(|_| gone > 0) {
-                        batch.effects.push(Effect::Forget { room: slot.room.clone() });
-                    }
-                    if left == 0 {
-                        return Ok(Receipt { event: None, room: Some(id) });
-                    }
+            Intent::Prune { due, limit } => {
+                let gone = tx.prune(due.room, due.before, *limit)?;
+                let (left, more) = tx.prune_presence(due.room, due.presence_before, limit.saturating_mul(10))?;
+                if let Some(slot) = self.rooms.get(&due.room).filter(|_| gone + left > 0) {
+                    batch.effects.push(Effect::Forget { room: slot.room.clone() });
                 }
-                Ok(Receipt { event: None, room: None })
+                Ok(Receipt { event: None, room: (gone == *limit || more).then_some(due.room) })
             }
         }
     }

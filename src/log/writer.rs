@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,8 @@ const GROUP: usize = 2048;
 const COMMITS: usize = 4;
 /// How long messages wait for the index when they are few.
 const INDEX_AFTER: Duration = Duration::from_secs(1);
+/// How long a checkpoint that is owed waits after one that readers were in the way of.
+const CHECKPOINT_AGAIN: Duration = Duration::from_secs(1);
 /// Connections for reading.
 const READERS: usize = 3;
 
@@ -71,6 +73,8 @@ pub struct Log {
 struct Shared {
     submissions: mpsc::Sender<Submission>,
     committed: Arc<AtomicU64>,
+    /// The writer waits to empty the write-ahead log: it is to be given an occasion.
+    owes_checkpoint: Arc<AtomicBool>,
     published: watch::Sender<u64>,
     watermark: AtomicI64,
     directory: Arc<Directory>,
@@ -113,10 +117,12 @@ impl Log {
         let (submissions, inbox) = mpsc::channel(QUEUE);
         let (commits, outbox) = mpsc::channel(COMMITS);
         let committed = Arc::new(AtomicU64::new(0));
+        let owes_checkpoint = Arc::new(AtomicBool::new(core.owes_checkpoint()));
         let figures = Figures::new();
         let shared = Arc::new(Shared {
             submissions,
             committed: committed.clone(),
+            owes_checkpoint: owes_checkpoint.clone(),
             published: watch::Sender::new(0),
             watermark: AtomicI64::new(core.last_event().0),
             directory,
@@ -129,7 +135,7 @@ impl Log {
         });
         let writer = std::thread::Builder::new()
             .name("chatd-writer".to_owned())
-            .spawn(move || write(core, inbox, commits, &committed, &figures))
+            .spawn(move || write(core, inbox, commits, &committed, &owes_checkpoint, &figures))
             .map_err(|error| StoreError::other(format!("no thread for the writer: {error}")))?;
         let publisher = tokio::spawn(publish(shared.clone(), outbox));
         Ok((Log { shared }, Running { writer, publisher }))
@@ -215,11 +221,13 @@ fn write(
     mut inbox: mpsc::Receiver<Submission>,
     commits: mpsc::Sender<(Commit, Vec<Reply>)>,
     committed: &AtomicU64,
+    owes_checkpoint: &AtomicBool,
     figures: &Figures,
 ) {
     let mut group = Vec::new();
     let mut intents = Vec::new();
     let mut index = false;
+    let mut in_the_way = None;
     while inbox.blocking_recv_many(&mut group, GROUP) > 0 {
         let mut replies = Vec::with_capacity(group.len());
         for submission in group.drain(..) {
@@ -232,23 +240,26 @@ fn write(
                 Submission::Stop => inbox.close(),
             }
         }
-        if intents.is_empty() {
-            core.index(std::mem::take(&mut index));
-            continue;
+        if !intents.is_empty() {
+            let began = Instant::now();
+            let commit = core.commit(&intents);
+            figures.count(&commit, began.elapsed());
+            intents.clear();
+            committed.fetch_add(1, Ordering::Release);
+            owes_checkpoint.store(core.owes_checkpoint(), Ordering::Release);
+            if commits.blocking_send((commit, replies)).is_err() {
+                break;
+            }
         }
-        let began = Instant::now();
-        let commit = core.commit(&intents);
-        figures.count(&commit, began.elapsed());
-        intents.clear();
-        committed.fetch_add(1, Ordering::Release);
-        let redacted = commit.effects.iter().any(|effect| matches!(effect, Effect::Redacted { .. }));
-        if commits.blocking_send((commit, replies)).is_err() {
-            break;
-        }
-        // What was taken back still stands in the write-ahead log, until that is emptied: at once, if no reader is in
-        // the way.
-        if redacted && let Err(error) = core.checkpoint() {
-            tracing::debug!(%error, "the write-ahead log keeps what was taken back for a while");
+        // What was taken away still stands in the write-ahead log until that is emptied: at once, or as soon as no reader
+        // is in the way.
+        if core.owes_checkpoint() && in_the_way.is_none_or(|since: Instant| since.elapsed() >= CHECKPOINT_AGAIN) {
+            let whole = core.checkpoint();
+            if let Err(error) = &whole {
+                tracing::debug!(%error, "the write-ahead log keeps what was taken away for a while");
+            }
+            in_the_way = (!matches!(whole, Ok(true))).then(Instant::now);
+            owes_checkpoint.store(core.owes_checkpoint(), Ordering::Release);
         }
         core.index(std::mem::take(&mut index));
     }
@@ -273,7 +284,8 @@ async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<R
         tokio::select! {
             commit = commits.recv() => {
                 let Some((commit, replies)) = commit else { break };
-                if !behind && !commit.growth.is_empty() {
+                let owed = shared.owes_checkpoint.load(Ordering::Acquire);
+                if !behind && (owed || !commit.growth.is_empty()) {
                     behind = true;
                     index.as_mut().reset(tokio::time::Instant::now() + INDEX_AFTER);
                 }
@@ -281,7 +293,9 @@ async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<R
             }
             () = &mut gathered, if wakes.due().is_some() => wakes.wake(Instant::now()),
             () = &mut index, if behind => {
-                behind = false;
+                // A checkpoint may find a reader in its way once more.
+                behind = shared.owes_checkpoint.load(Ordering::Acquire);
+                index.as_mut().reset(tokio::time::Instant::now() + INDEX_AFTER);
                 // With a full queue there is no time for it, and the next commit sets the clock again.
                 let _no_time = shared.submissions.try_send(Submission::Index);
             }

@@ -160,9 +160,13 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: "rooms",
-        usage: "[after #room | create #room [topic] | remove #room] [json]",
+        usage: "[after #room | create #room [topic] | retention #room <time>|forever|default | remove #room] [json]",
         summary: "looks after rooms (for administrators)",
-        details: &["rooms remove #old            asks first; it takes away all that was said in it", JSON],
+        details: &[
+            "rooms remove #old            asks first; it takes away all that was said in it",
+            "rooms retention #talk 90d    asks first; what was said there more than 90 days ago is deleted, now and later",
+            JSON,
+        ],
         cost: Cost::Act,
         asked: Asked::Rooms,
     },

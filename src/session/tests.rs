@@ -158,7 +158,7 @@ impl Bench {
             drop(tx);
         });
         is_held.recv().unwrap();
-        let nothing = Intent::Prune { before: crate::event::Millis(0), limit: 0 };
+        let nothing = Intent::Nothing;
         self.ctx.log.submit(nothing, Reply::Nobody).await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
         for intent in intents {

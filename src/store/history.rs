@@ -295,6 +295,6 @@ fn text(row: &Row<'_>, at: usize) -> Result<Arc<str>> {
     Ok(row.get::<_, Option<Arc<str>>>(at)?.unwrap_or_default())
 }
 
-fn unsigned(number: i64) -> u64 {
+pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }

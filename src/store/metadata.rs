@@ -58,6 +58,7 @@ impl Tx<'_> {
     /// The owner goes, and all of it with it.
     pub fn remove_metadata(&self, owner: Owner) -> Result<()> {
         let (word, id) = columns(owner);
+        self.takes_away();
         self.step(|conn| {
             conn.prepare_cached("DELETE FROM metadata WHERE owner = ?1 AND id = ?2")?.execute(params![word, id])?;
             Ok(())

@@ -17,6 +17,7 @@ mod metadata;
 mod missed;
 mod open;
 mod past;
+mod retention;
 mod rooms;
 mod search;
 mod tokens;
@@ -27,6 +28,8 @@ mod write;
 mod story;
 #[cfg(test)]
 mod story_past;
+#[cfg(test)]
+mod story_retention;
 
 use std::fmt;
 use std::ops::Deref;
@@ -43,6 +46,7 @@ pub use history::{Counts, Kinds, RoomStats};
 pub use missed::{Gap, MORE_MAX, Missed};
 pub use open::{Lock, database_path, post_order};
 pub use past::{Conversation, Found, Mark, Shown, Span, Wanted};
+pub use retention::{Due, Keep, Terms};
 pub use search::Search;
 pub use tokens::TokenRow;
 pub use write::{Tx, Writer};

@@ -246,9 +246,23 @@ impl Reads {
                 Some(seq) => Ok(Place { at: seq, after: seq + 1 }),
                 // Retention may have taken it: whoever still has it goes on from where the log begins now.
                 None if self.begins_after(room, id)? => Ok(Place { at: 1, after: 1 }),
+                None if self.presence_was_here(room, id)? => {
+                    let at = self.seq_after_event(room, id)?;
+                    Ok(Place { at, after: at })
+                }
                 None => Err(id),
             },
         })
+    }
+
+    /// Whether this event may have been a join, part or quit that retention took out of the middle of the log.
+    fn presence_was_here(&self, room: RoomId, id: EventId) -> Result<bool> {
+        let through = self.presence_pruned(room)?;
+        if through == 0 || self.seq_after_event(room, id)? > through + 1 {
+            return Ok(false);
+        }
+        // Of a quit that happened in several rooms, another may still tell.
+        Ok(self.event(id)?.is_none_or(|event| event.kind().is_presence()))
     }
 
     /// Whether retention has been at work in the room, and all that is left is newer than this event.

@@ -25,18 +25,6 @@ impl Reads {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The rooms, direct ones too, whose log begins before this time.
-    pub fn rooms_with_entries_before(&self, before: Millis) -> Result<Vec<RoomId>> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT id FROM rooms WHERE ?1 > (
-                 SELECT events.time FROM log JOIN events ON events.id = log.event_id
-                 WHERE log.room_id = rooms.id ORDER BY log.seq LIMIT 1
-             ) ORDER BY id",
-        )?;
-        let rows = statement.query_map([before.0], |row| row.get(0).map(RoomId))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
     pub fn room(&self, id: RoomId) -> Result<Option<RoomRow>> {
         let mut statement = self.conn.prepare_cached(select_room!("WHERE id = ?1"))?;
         Ok(statement.query_row([id.0], room).optional()?)

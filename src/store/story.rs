@@ -10,16 +10,16 @@ use crate::event::{AccountId, Body, Event, EventId, Kind, Millis, RoomId, Seq, S
 use super::*;
 
 /// A store with two people and a room, and the places its logs have come to.
-struct World {
-    dir: TempDir,
-    writer: Writer,
-    alice: Who,
+pub(super) struct World {
+    pub dir: TempDir,
+    pub writer: Writer,
+    pub alice: Who,
     bob: Who,
-    room: RoomId,
+    pub room: RoomId,
 }
 
 impl World {
-    fn new() -> World {
+    pub fn new() -> World {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = Writer::open(dir.path()).unwrap();
         let tx = writer.begin().unwrap();
@@ -30,11 +30,11 @@ impl World {
         World { dir, writer, alice, bob, room }
     }
 
-    fn reader(&self) -> Reader {
+    pub fn reader(&self) -> Reader {
         Reader::open(self.dir.path()).unwrap()
     }
 
-    fn direct(&mut self) -> RoomId {
+    pub fn direct(&mut self) -> RoomId {
         let tx = self.writer.begin().unwrap();
         let room = tx.create_room(RoomKind::Direct, "Alice, Bob", "1,2", "", None, Millis(6)).unwrap();
         tx.commit().unwrap();
@@ -42,7 +42,7 @@ impl World {
     }
 
     /// Adds one event at the heads of these rooms' logs.
-    fn add(&mut self, who: &Who, body: Body, rooms: &[RoomId]) -> EventId {
+    pub fn add(&mut self, who: &Who, body: Body, rooms: &[RoomId]) -> EventId {
         let id = self.writer.next_event_id().unwrap();
         let tx = self.writer.begin().unwrap();
         let places: Vec<(RoomId, Seq)> = rooms.iter().map(|room| (*room, tx.head(*room).unwrap() + 1)).collect();
@@ -52,12 +52,12 @@ impl World {
         id
     }
 
-    fn say(&mut self, text: &str) -> EventId {
+    pub fn say(&mut self, text: &str) -> EventId {
         let (alice, room) = (self.alice.clone(), self.room);
         self.add(&alice, said(text), &[room])
     }
 
-    fn found(&self, text: &str) -> Vec<String> {
+    pub fn found(&self, text: &str) -> Vec<String> {
         self.search(&Search { text: text.into(), limit: 100, ..Search::default() })
     }
 
@@ -504,43 +504,6 @@ fn what_was_redacted_is_really_gone() {
         assert!(!holds(text), "{text}");
     }
     assert!(std::fs::metadata(world.dir.path().join("chat.db-wal")).unwrap().len() == 0);
-}
-
-#[test]
-fn retention_takes_the_oldest_and_keeps_the_count() {
-    let mut world = World::new();
-    let (alice, room) = (world.alice.clone(), world.room);
-    let other = world.direct();
-    for n in 1..=5 {
-        world.say(&format!("old {n}"));
-    }
-    let quit = world.add(&alice, Body::Quit { reason: "bye".into() }, &[room, other]);
-    world.say("new");
-    let tx = world.writer.begin().unwrap();
-    assert_eq!(tx.prune(room, Millis(1_060), 2).unwrap(), 2);
-    assert_eq!(tx.prune(room, Millis(1_060), 100).unwrap(), 3);
-    tx.commit().unwrap();
-    let reader = world.reader();
-    assert_eq!(reader.read(room, 1, 1).unwrap()[0].0, 6);
-    assert!(world.found("old").is_empty());
-    assert_eq!(reader.event(EventId(1)).unwrap(), None);
-
-    // An event that stands in two logs goes with the second.
-    let tx = world.writer.begin().unwrap();
-    assert_eq!(tx.prune(room, Millis(i64::MAX), 1_000).unwrap(), 2);
-    tx.commit().unwrap();
-    assert!(reader.event(quit).unwrap().is_some());
-    assert_eq!((reader.head(room).unwrap(), reader.head(other).unwrap()), (7, 1));
-    let tx = world.writer.begin().unwrap();
-    assert_eq!(tx.prune(other, Millis(i64::MAX), 1_000).unwrap(), 1);
-    tx.commit().unwrap();
-    assert_eq!(reader.event(quit).unwrap(), None);
-
-    // Nothing is left, and yet no seq, id or time is given twice.
-    assert_eq!(reader.head(room).unwrap(), 7);
-    assert_eq!(reader.seq_after_event(room, EventId(0)).unwrap(), 8);
-    assert_eq!(reader.next_event_id().unwrap(), EventId(8));
-    assert_eq!(reader.last_time().unwrap(), Millis(1_070));
 }
 
 #[test]

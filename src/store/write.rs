@@ -22,19 +22,23 @@ pub struct Writer {
     reads: Reads,
     /// What is being given to the index: one buffer for all messages.
     words: RefCell<String>,
+    /// The -wal file may hold what has been taken away.
+    owes_checkpoint: Cell<bool>,
 }
 
 /// A transaction. Sees what it has written; nobody else does before it is committed.
 pub struct Tx<'a> {
     writer: &'a Writer,
     given_up: Cell<bool>,
+    /// Something is to be gone from the files, too.
+    takes_away: Cell<bool>,
 }
 
 impl Writer {
     /// Opens, creates or upgrades the database. The caller holds the [`super::Lock`].
     pub fn open(data_dir: &Path) -> Result<Writer> {
         let conn = open::writer(data_dir)?;
-        Ok(Writer { reads: Reads { conn }, words: RefCell::default() })
+        Ok(Writer { reads: Reads { conn }, words: RefCell::default(), owes_checkpoint: Cell::new(true) })
     }
 
     pub fn begin(&mut self) -> Result<Tx<'_>> {
@@ -44,17 +48,27 @@ impl Writer {
             conn.execute_batch("ROLLBACK")?;
         }
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        Ok(Tx { writer: self, given_up: Cell::new(false) })
+        Ok(Tx { writer: self, given_up: Cell::new(false), takes_away: Cell::new(false) })
+    }
+
+    /// Whether something was taken away that may still stand in the -wal file: until [`Writer::checkpoint`] has emptied it.
+    /// So it is after opening, too: who wrote before may have been interrupted.
+    pub fn owes_checkpoint(&self) -> bool {
+        self.owes_checkpoint.get()
     }
 
     /// Moves what was committed from the -wal file into the database and empties it, or as much as the readers of the
-    /// moment allow, without waiting for them.
-    pub fn checkpoint(&self) -> Result<()> {
+    /// moment allow, without waiting for them. Says whether it is empty.
+    pub fn checkpoint(&self) -> Result<bool> {
         let conn = &self.reads.conn;
         conn.busy_timeout(Duration::from_millis(20))?;
-        let done = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         conn.busy_timeout(open::BUSY)?;
-        Ok(done?)
+        let whole = busy? == 0;
+        if whole {
+            self.owes_checkpoint.set(false);
+        }
+        Ok(whole)
     }
 }
 
@@ -86,11 +100,11 @@ impl Drop for Tx<'_> {
 }
 
 /// An event about to leave the log.
-struct Leaving {
+pub(super) struct Leaving {
     id: i64,
-    time: i64,
+    pub time: i64,
     kind: i64,
-    room: Option<i64>,
+    pub room: Option<i64>,
     actor: Option<i64>,
     text: Option<String>,
 }
@@ -101,7 +115,11 @@ impl Tx<'_> {
         self.step(|conn| {
             conn.prepare_cached("COMMIT")?.execute([])?;
             Ok(())
-        })
+        })?;
+        if self.takes_away.get() {
+            self.writer.owes_checkpoint.set(true);
+        }
+        Ok(())
     }
 
     /// Adds the event to the logs of these rooms (nowhere: it is not kept). The index takes it in later: [`Tx::index`].
@@ -149,6 +167,7 @@ impl Tx<'_> {
     pub fn redact(&self, target: EventId) -> Result<bool> {
         self.step(|conn| {
             let Some(event) = leaving(conn, target.0)? else { return Ok(false) };
+            self.takes_away();
             self.take_out(&event)?;
             if let Some(room) = event.room.map(RoomId)
                 && let Some(seq) = self.seq_of_event(room, target)?
@@ -166,6 +185,7 @@ impl Tx<'_> {
     /// a transaction at a time.
     pub fn remove_room(&self, room: RoomId) -> Result<()> {
         self.prune(room, Millis(i64::MAX), usize::MAX)?;
+        self.takes_away();
         self.step(|conn| {
             for sql in [
                 "DELETE FROM members WHERE room_id = ?1",
@@ -181,24 +201,6 @@ impl Tx<'_> {
         self.remove_metadata(Owner::Room(room))
     }
 
-    /// Retention: takes away the oldest entries of the room that are older than `before`, at most `limit`, with their
-    /// events (unless they stand in another room's log too) and index. Says how many; fewer than `limit`: it is done.
-    /// Taking words out of the index costs about a millisecond a message: a small `limit` keeps the writer free for others.
-    pub fn prune(&self, room: RoomId, before: Millis, limit: usize) -> Result<usize> {
-        // So many are held in memory at a time.
-        const CHUNK: usize = 500;
-        let mut total = 0;
-        while total < limit {
-            let want = CHUNK.min(limit - total);
-            let done = self.step(|conn| self.prune_chunk(conn, room, before, want))?;
-            total += done;
-            if done < want {
-                break;
-            }
-        }
-        Ok(total)
-    }
-
     /// Runs one step. Any failure but a harmless one gives the transaction up.
     pub(super) fn step<T>(&self, step: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let conn = self.conn();
@@ -212,6 +214,11 @@ impl Tx<'_> {
         result
     }
 
+    /// To be said before something is taken away for good: the commit then owes a checkpoint.
+    pub(super) fn takes_away(&self) {
+        self.takes_away.set(true);
+    }
+
     fn conn(&self) -> &Connection {
         &self.writer.reads.conn
     }
@@ -220,54 +227,13 @@ impl Tx<'_> {
         self.writer.words.borrow_mut()
     }
 
-    fn take_out(&self, event: &Leaving) -> Result<()> {
+    pub(super) fn take_out(&self, event: &Leaving) -> Result<()> {
         let (Some(room), Some(text), 1 | 2) = (event.room, &event.text, event.kind) else { return Ok(()) };
         self.unindex(event.id, room, event.actor, text)
     }
-
-    fn prune_chunk(&self, conn: &Connection, room: RoomId, before: Millis, limit: usize) -> Result<usize> {
-        let mut oldest =
-            conn.prepare_cached("SELECT seq, event_id FROM log WHERE room_id = ?1 ORDER BY seq LIMIT ?2")?;
-        let oldest: Vec<(i64, i64)> = oldest
-            .query_map([room.0, signed(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<rusqlite::Result<_>>()?;
-        let mut done = 0;
-        let mut last = None;
-        for (seq, id) in oldest {
-            let event = leaving(conn, id)?;
-            if event.as_ref().is_some_and(|event| event.time >= before.0) {
-                break;
-            }
-            conn.prepare_cached("DELETE FROM log WHERE room_id = ?1 AND seq = ?2")?.execute([room.0, seq])?;
-            done += 1;
-            let Some(event) = event else { continue };
-            let elsewhere = event.room.is_none() && {
-                let mut places = conn.prepare_cached(
-                    "UPDATE events SET places = places - 1 WHERE id = ?1 AND room_id IS NULL RETURNING places > 0",
-                )?;
-                places.query_row([id], |row| row.get::<_, Option<bool>>(0)).optional()?.flatten().unwrap_or(false)
-            };
-            if !elsewhere {
-                self.take_out(&event)?;
-                conn.prepare_cached("DELETE FROM events WHERE id = ?1")?.execute([id])?;
-            }
-            last = Some((seq, id, event.time));
-        }
-        if let Some((seq, id, time)) = last {
-            conn.prepare_cached("UPDATE rooms SET pruned = max(pruned, ?2) WHERE id = ?1")?.execute([room.0, seq])?;
-            // Should these have been the newest of all, their ids are still not given again.
-            for (key, value) in [("last_event", id), ("last_time", time)] {
-                conn.prepare_cached(
-                    "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
-                )?
-                .execute(params![key, value])?;
-            }
-        }
-        Ok(done)
-    }
 }
 
-fn leaving(conn: &Connection, id: i64) -> Result<Option<Leaving>> {
+pub(super) fn leaving(conn: &Connection, id: i64) -> Result<Option<Leaving>> {
     let mut statement =
         conn.prepare_cached("SELECT id, time, kind, room_id, actor_id, text FROM events WHERE id = ?1")?;
     let event = statement.query_row([id], |row| {

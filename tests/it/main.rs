@@ -50,6 +50,7 @@ mod real_libraries;
 mod redaction;
 mod registration;
 mod replay;
+mod retention;
 mod room_lists;
 mod room_modes;
 mod rooms;

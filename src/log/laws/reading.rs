@@ -7,7 +7,7 @@ use crate::clock;
 use crate::encode;
 use crate::live::Mailbox;
 use crate::log::tail::{ENCODINGS, Entry, Page, Room, TailBudget};
-use crate::log::{Cursor, Gap, Log, Missed, Reply, Running};
+use crate::log::{Cursor, Due, Gap, Log, Missed, Reply, Running};
 use crate::proto::caps::{Cap, CapSet};
 
 /// The capabilities that change how events are printed, and some that do not.
@@ -254,7 +254,8 @@ async fn a_cursor_survives_retention() {
     let fetched = AtomicUsize::new(0);
     let mut seen = take(&mut cursor, &log, 100, &fetched).await;
     let later = Millis(clock::now().0 + 60_000);
-    log.ask(Intent::Prune { before: later, limit: 700 }).await.unwrap();
+    let due = Due { room: room.id, before: later, presence_before: Millis::NEVER };
+    log.ask(Intent::Prune { due, limit: 700 }).await.unwrap();
     seen.extend(take(&mut cursor, &log, 500, &fetched).await);
     for n in 0..10 {
         log.ask(says(&actor, room.id, format!("late {n}"))).await.unwrap();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::auth::{Password, Secret, generate_password};
 use crate::encode;
-use crate::log::{Account, HashText, Intent, Order};
+use crate::log::{Account, HashText, Intent, Order, parse_retention};
 use crate::proto::device::DeviceName;
 use crate::proto::names::{AccountName, RoomName};
 
@@ -96,6 +96,7 @@ impl Session {
                 let order = Order::CreateRoom { name: (*name).to_owned(), topic };
                 self.administer(order, &format!("{name} is made."), to).await;
             }
+            (Some("retention"), [_, name, term @ ..]) => self.keep_room(name, &term.join(" "), to).await,
             (Some("remove"), [_, name, yes]) if yes.eq_ignore_ascii_case("yes") => {
                 let order = Order::RemoveRoom { name: (*name).to_owned() };
                 self.administer(order, &format!("{name} and its history are removed."), to).await;
@@ -108,6 +109,25 @@ impl Session {
             }
             _ => self.not_clear(Asked::Rooms, to),
         }
+    }
+
+    /// How long a room keeps what is said in it, or another term.
+    async fn keep_room(&mut self, name: &str, term: &str, to: Answer) {
+        let term = term.to_ascii_lowercase();
+        let (term, sure) = term.strip_suffix(" yes").map_or((&*term, false), |term| (term, true));
+        let Some(retention) = parse_retention(term) else {
+            let how = "Say how long: rooms retention #room 90d, or forever, or default (as the server does).";
+            return self.service_outcome(to.json, false, how);
+        };
+        if retention.is_some_and(|term| term > 0) && !sure {
+            let sure = format!(
+                "This deletes what was said in {name} more than {term} ago, now and from now on. If you are sure: rooms \
+                 retention {name} {term} yes"
+            );
+            return self.service_outcome(to.json, false, &sure);
+        }
+        let order = Order::KeepRoom { name: name.to_owned(), retention };
+        self.administer(order, &format!("{name} keeps what is said in it: {term}."), to).await;
     }
 
     /// Who is connected.

@@ -8,6 +8,7 @@ mod ban;
 mod cert;
 mod completions;
 mod config;
+mod doctor;
 mod history;
 mod invite;
 mod man;
@@ -70,6 +71,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the database of a stopped server; what was there is kept aside
     Restore(backup::RestoreArgs),
+    /// Look for what goes wrong in practice: certificate, rights, disk, clock, database, limits, port
+    Doctor(doctor::Args),
     /// The configuration: check it
     #[command(subcommand)]
     Config(config::Command),
@@ -109,6 +112,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Cert(command) => cert::run(&setup, command),
         Command::Backup(args) => backup::backup(&setup, &args),
         Command::Restore(args) => backup::restore(&setup, &args),
+        Command::Doctor(args) => doctor::run(&setup, &args),
         Command::Config(command) => config::run(&setup, command),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
@@ -252,6 +256,8 @@ mod tests {
             "cert new --name a --name b --force",
             "cert show",
             "config check",
+            "room retention #a 90d --yes",
+            "doctor --json",
             "backup f.gz",
             "restore f.gz --check",
             "restore f.gz --yes",

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{Result, StoreError};
-use super::open;
+use super::{Reads, open};
 
 /// What a copy holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,15 @@ pub fn copy_whole(data_dir: &Path, to: &Path) -> Result<()> {
         Ok(())
     };
     copy().map_err(|error| error.at(&path))
+}
+
+impl Reads {
+    /// Reads all pages of the database, while others may write. The first damage found, in SQLite's words; `None`: it is
+    /// whole.
+    pub fn quick_check(&self) -> Result<Option<String>> {
+        let verdict: String = self.conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        Ok((verdict != "ok").then_some(verdict))
+    }
 }
 
 /// Reads all of a copy: whether it is whole, and of a schema that this program knows.

@@ -20,6 +20,7 @@ mod conformance;
 mod device_tokens;
 mod devices;
 mod disk_full;
+mod doctor;
 mod durable;
 mod event_playback;
 mod external;

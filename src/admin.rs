@@ -4,13 +4,15 @@
 //! the answer is waited for. If nobody holds the lock, the order is carried out here, by the same code. Knows `store`
 //! and the log's core.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::log::Core;
-pub use crate::log::{HashText, Order, OrderResult, parse_retention};
+pub use crate::log::{Author, HashText, Order, OrderResult, parse_retention};
+use crate::log::{Core, Posted};
 use crate::store::{self, Lock, Reader, StoreError};
 
 /// How long a running server may take to answer. It looks for orders several times a second.
@@ -52,20 +54,41 @@ pub enum AdminError {
 
 /// Has an order carried out, and waits until it has been.
 pub fn submit(data_dir: &Path, order: &Order) -> Result<Done, AdminError> {
+    let posted = Posted { order: order.clone(), by: author() };
     match Lock::take(data_dir) {
-        Ok(lock) => ourselves(data_dir, order, None, &lock),
-        Err(StoreError::Locked { .. }) => by_the_server(data_dir, order),
+        Ok(lock) => ourselves(data_dir, posted, None, &lock),
+        Err(StoreError::Locked { .. }) => by_the_server(data_dir, posted),
         Err(error) => Err(error.into()),
     }
 }
 
-fn ourselves(data_dir: &Path, order: &Order, posted: Option<i64>, _lock: &Lock) -> Result<Done, AdminError> {
-    done(By::Ourselves, execute_offline(data_dir, order, posted)?)
+/// Who runs this command, for the audit. Whoever may write to the database could say anything here; it is to help honest
+/// people remember.
+fn author() -> Author {
+    let uid = fs::metadata("/proc/self").map(|own| own.uid());
+    let name = uid.as_ref().ok().and_then(|uid| {
+        let users = fs::read_to_string("/etc/passwd").ok()?;
+        let mut users = users.lines().map(|line| line.split(':'));
+        users.find_map(|mut user| {
+            let name = user.next()?;
+            (user.nth(1)?.parse() == Ok(*uid)).then(|| name.to_owned())
+        })
+    });
+    let name = name.or_else(|| uid.ok().map(|uid| format!("user {uid}"))).unwrap_or_else(|| "somebody".to_owned());
+    let who = match std::env::var("SUDO_USER") {
+        Ok(behind) if behind != name && !behind.is_empty() => format!("{behind} (as {name})"),
+        _ => name,
+    };
+    Author { who, place: "command line".to_owned() }
 }
 
-fn by_the_server(data_dir: &Path, order: &Order) -> Result<Done, AdminError> {
+fn ourselves(data_dir: &Path, order: Posted, row: Option<i64>, _lock: &Lock) -> Result<Done, AdminError> {
+    done(By::Ourselves, Core::execute(data_dir, clock::now, row, order)?)
+}
+
+fn by_the_server(data_dir: &Path, order: Posted) -> Result<Done, AdminError> {
     let deadline = Instant::now() + PATIENCE;
-    let body = serde_json::to_string(order).map_err(|_| AdminError::Answer)?;
+    let body = serde_json::to_string(&order).map_err(|_| AdminError::Answer)?;
     let id = loop {
         match store::post_order(data_dir, &body, clock::now()) {
             Ok(id) => break id,
@@ -102,10 +125,6 @@ fn by_the_server(data_dir: &Path, order: &Order) -> Result<Done, AdminError> {
 
 fn done(by: By, result: OrderResult) -> Result<Done, AdminError> {
     if result.ok { Ok(Done { by, message: result.message }) } else { Err(AdminError::Refused(result.message)) }
-}
-
-fn execute_offline(data_dir: &Path, order: &Order, posted: Option<i64>) -> Result<OrderResult, AdminError> {
-    Ok(Core::execute(data_dir, clock::now, posted, order.clone())?)
 }
 
 #[cfg(test)]
@@ -150,7 +169,7 @@ mod tests {
             while orders.len() < 2 {
                 for (id, body) in writer.open_orders().unwrap() {
                     let ok = orders.is_empty();
-                    orders.push(serde_json::from_str::<Order>(&body).unwrap());
+                    orders.push(serde_json::from_str::<Posted>(&body).unwrap().order);
                     let result = OrderResult { ok, message: "as you say".into() };
                     let tx = writer.begin().unwrap();
                     tx.finish_order(id, &serde_json::to_string(&result).unwrap()).unwrap();

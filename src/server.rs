@@ -28,7 +28,7 @@ use crate::address::Network;
 use crate::auth::{HashSettings, Hasher, Logins};
 use crate::clock;
 use crate::config::{Acme, Config, Creation, Registration};
-use crate::log::{self, Intent, Log, Order, OrderResult};
+use crate::log::{self, Intent, Log, OrderResult, Posted};
 use crate::logging::Logging;
 use crate::metrics::{self, Sources};
 use crate::net::limits::{ConnectionLimiter, LoginThrottle, PlaceThrottle, Rate};
@@ -255,8 +255,8 @@ async fn orders(log: Log, stopping: CancellationToken) {
         pause = if open.iter().any(|(row, _)| *row <= newest) { ORDERS_AGAIN } else { ORDERS_EVERY };
         for (row, body) in open {
             newest = newest.max(row);
-            let intent = match serde_json::from_str::<Order>(&body) {
-                Ok(order) => Intent::Order { row: Some(row), order },
+            let intent = match serde_json::from_str::<Posted>(&body) {
+                Ok(Posted { order, by }) => Intent::Order { row: Some(row), order, by: Some(by) },
                 Err(_) => Intent::Unknown { row, result: OrderResult::failed("the server does not know this order") },
             };
             match log.ask(intent).await {

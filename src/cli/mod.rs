@@ -3,6 +3,7 @@
 //! Promises: what a program reads goes to stdout, what people are told about trouble to stderr; exit codes are 0
 //! (done), 1 (failed) and 2 (wrong usage or configuration); no password is ever an argument or shown twice.
 
+mod audit;
 mod backup;
 mod ban;
 mod cert;
@@ -71,6 +72,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the database of a stopped server; what was there is kept aside
     Restore(backup::RestoreArgs),
+    /// What administrators did: who, what, when, from where
+    Audit(audit::Args),
     /// Look for what goes wrong in practice: certificate, rights, disk, clock, database, limits, port
     Doctor(doctor::Args),
     /// The configuration: check it
@@ -112,6 +115,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Cert(command) => cert::run(&setup, command),
         Command::Backup(args) => backup::backup(&setup, &args),
         Command::Restore(args) => backup::restore(&setup, &args),
+        Command::Audit(args) => audit::run(&setup, args),
         Command::Doctor(args) => doctor::run(&setup, &args),
         Command::Config(command) => config::run(&setup, command),
         Command::Completions(args) => completions::run(&args),
@@ -258,6 +262,7 @@ mod tests {
             "config check",
             "room retention #a 90d --yes",
             "doctor --json",
+            "audit --last 5 --since 2d --who root --json",
             "backup f.gz",
             "restore f.gz --check",
             "restore f.gz --yes",

@@ -10,9 +10,10 @@ use crate::live::{Ban, Outlaw, Person, Receipt, Roster};
 use crate::room::{Refusal, RoomState};
 use crate::store::{StoreError, Writer};
 
+use super::audit::{self, Posted};
 use super::credentials::Which;
 use super::directory::Directory;
-use super::orders::{Order, OrderResult};
+use super::orders::OrderResult;
 use super::tail::{Entry, Room, TailBudget};
 use super::world::{Batch, Fault, Intent, World};
 
@@ -207,7 +208,12 @@ impl Core {
     }
 
     /// Carries out one order; for the command line, when no server runs. The caller holds the lock.
-    pub fn execute(data_dir: &Path, clock: Clock, row: Option<i64>, order: Order) -> Result<OrderResult, StoreError> {
+    pub fn execute(
+        data_dir: &Path,
+        clock: Clock,
+        row: Option<i64>,
+        Posted { order, by }: Posted,
+    ) -> Result<OrderResult, StoreError> {
         let settings = Settings {
             host: Arc::from(""),
             auto_join: Vec::new(),
@@ -220,6 +226,7 @@ impl Core {
         let mut batch = Batch::new((core.clock)());
         let tx = core.store.begin()?;
         let result = core.world.order(&tx, &mut batch, &order)?;
+        audit::note(&tx, batch.now(), &by, &order.words(), &result)?;
         if let Some(row) = row {
             tx.finish_order(row, &result.to_json())?;
         }

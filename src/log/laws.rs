@@ -191,7 +191,7 @@ impl Bench {
         let order = |name: &&str| {
             let hash = HashText(HASH.to_owned());
             let order = Order::AddUser { name: name.to_string(), hash, admin: *name == "dora", bot: false };
-            Intent::Order { row: None, order }
+            Intent::Order { row: None, order, by: None }
         };
         NOW.set(1_000);
         let orders: Vec<Intent> = PEOPLE.iter().map(order).collect();
@@ -232,7 +232,7 @@ impl Bench {
 
     fn intent(&self, step: &Step) -> Intent {
         let room = |room: usize| self.directory.by_key(ROOMS[room]).map_or(NOWHERE, |room| room.id);
-        let order = |order| Intent::Order { row: None, order };
+        let order = |order| Intent::Order { row: None, order, by: None };
         match step {
             Step::Online(who) => Intent::Online {
                 actor: self.actor(*who),

@@ -2,6 +2,7 @@
 //! committed appears in the rooms' tails, and then the bells ring. Readers are cursors over those tails, and over the
 //! store below them. Knows events, rooms, the store and who is alive; nothing of sessions or of IRC's lines.
 
+mod audit;
 mod bans;
 mod core;
 mod credentials;
@@ -25,6 +26,7 @@ mod writer;
 mod laws;
 
 pub use self::core::{Commit, Core, Effect, Growth, Settings};
+pub use audit::{Author, Posted};
 pub use bans::{BANS_MAX, REASON_BYTES};
 pub use credentials::{CERTIFICATES_MAX, Proof, Which};
 pub use cursor::Cursor;
@@ -42,6 +44,7 @@ pub use writer::{Log, LogClosed, Reply, Running};
 
 // What a reader of the log has to know of the store below it, so that nobody above knows the store itself.
 pub use crate::store::{
-    AccountRow as Account, BanKind, BanRow, CertificateRow, Conversation, DeviceRow as Device, Due, Gap, InvitationRow,
-    Keep, MORE_MAX, Mark, Missed, RoomRow, RoomStats, Shown, Span, StoreError, Terms, TokenRow, Wanted,
+    AccountRow as Account, AuditQuery, AuditRow, BanKind, BanRow, CertificateRow, Conversation, DeviceRow as Device,
+    Due, Gap, InvitationRow, Keep, MORE_MAX, Mark, Missed, RoomRow, RoomStats, Shown, Span, StoreError, Terms,
+    TokenRow, Wanted,
 };

@@ -260,16 +260,10 @@ impl World {
     fn keep_room(&mut self, tx: &Tx<'_>, name: &str, retention: Option<u64>) -> Result<OrderResult, StoreError> {
         let Some((id, state)) = self.room_named(name) else { return Ok(no_room(name)) };
         let shown = &state.name;
-        let keep = match retention {
-            None => Keep::AsTheServer,
-            Some(0) => Keep::Forever,
-            Some(term) if term < RETENTION_MIN => {
-                return Ok(OrderResult::failed(
-                    "that is too short: a room keeps what is said in it for a minute at least",
-                ));
-            }
-            Some(term) => Keep::For(Duration::from_millis(term)),
-        };
+        if retention.is_some_and(|term| (1..RETENTION_MIN).contains(&term)) {
+            return Ok(OrderResult::failed("that is too short: a room keeps what is said in it for a minute at least"));
+        }
+        let keep = keep_of(retention);
         tx.set_kept(id, keep)?;
         let older = if matches!(keep, Keep::For(_)) { "; what is older is being deleted" } else { "" };
         Ok(OrderResult::done(format!("{shown} keeps what is said in it {keep}{older}")))
@@ -289,6 +283,15 @@ pub fn parse_retention(text: &str) -> Option<Option<u64>> {
             let term = humantime::parse_duration(term).ok().filter(|term| !term.is_zero())?;
             Some(Some(u64::try_from(term.as_millis()).unwrap_or(u64::MAX)))
         }
+    }
+}
+
+/// What [`Order::KeepRoom`] means.
+pub(super) fn keep_of(retention: Option<u64>) -> Keep {
+    match retention {
+        None => Keep::AsTheServer,
+        Some(0) => Keep::Forever,
+        Some(term) => Keep::For(Duration::from_millis(term)),
     }
 }
 

@@ -9,8 +9,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::event::{AccountId, EventId, Millis, RoomId, Seq};
 use crate::store::{
-    AccountRow, BanRow, CertificateRow, DeviceRow, Due, Gap, InvitationRow, Keep, Kinds, Missed, Reader, RoomRow,
-    RoomStats, StoreError, Terms, TokenRow,
+    AccountRow, AuditQuery, AuditRow, BanRow, CertificateRow, DeviceRow, Due, Gap, InvitationRow, Keep, Kinds, Missed,
+    Reader, RoomRow, RoomStats, StoreError, Terms, TokenRow,
 };
 
 use super::tail::Entry;
@@ -125,6 +125,11 @@ impl Readers {
     /// All bans and mutes, expired ones too.
     pub async fn bans(&self) -> Result<Vec<BanRow>, StoreError> {
         self.read(|reader| reader.bans()).await
+    }
+
+    /// The newest acts of administrators that answer this.
+    pub async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditRow>, StoreError> {
+        self.read(move |reader| reader.audit(&query)).await
     }
 
     /// All accounts by name, removed ones too.

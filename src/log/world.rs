@@ -11,6 +11,7 @@ use crate::proto::names::{AccountName, NameError};
 use crate::room::{self, Actor, Masked, Member, Refusal, RoomState, Topic, Wish};
 use crate::store::{AccountRow, Due, Reads, RoomRow, StoreError, Tx, Writer};
 
+use super::audit::Author;
 use super::core::{Effect, Growth, Settings};
 use super::credentials::Proof;
 use super::devices;
@@ -19,7 +20,7 @@ use super::markers::Place;
 use super::orders::{HashText, Order, OrderResult};
 use super::past::direct_key;
 use super::tail::{Entry, Room, TailBudget};
-use super::{metadata, mirror};
+use super::{audit, metadata, mirror};
 
 /// What a session, a timer or an administrator wants of the log.
 #[derive(Clone)]
@@ -50,7 +51,10 @@ pub enum Intent {
     /// An account for a newcomer, by the code with this hash, if there has to be one.
     Register { name: Arc<str>, hash: HashText, invitation: Option<String> },
     /// What an administrator ordered; with the row of the order, if there is one, for the answer.
-    Order { row: Option<i64>, order: Order },
+    /// `by`: for the audit; `None`: somebody looks after their own account.
+    Order { row: Option<i64>, order: Order, by: Option<Author> },
+    /// What an administrator did beside orders, for the audit.
+    NoteAct { by: Author, what: String },
     /// An order that nobody understands; its row gets this answer.
     Unknown { row: i64, result: OrderResult },
     /// What an account or a room says about itself changes. `strict`: what is to be taken away has to be there.
@@ -288,8 +292,11 @@ impl World {
                 self.change_password(tx, batch, *account, *session, old, new, keep.as_deref())
             }
             Intent::Register { name, hash, invitation } => self.register(tx, batch, name, hash, invitation.as_deref()),
-            Intent::Order { row, order } => {
+            Intent::Order { row, order, by } => {
                 let result = self.order(tx, batch, order)?;
+                if let Some(by) = by {
+                    audit::note(tx, batch.now(), by, &order.words(), &result)?;
+                }
                 if let Some(row) = row {
                     tx.finish_order(*row, &result.to_json())?;
                 }
@@ -297,6 +304,10 @@ impl World {
                     true => Ok(Receipt { event: None, room: None }),
                     false => Err(Fault::Refused(Refusal::NotStored(result.message.into()))),
                 }
+            }
+            Intent::NoteAct { by, what } => {
+                audit::note(tx, batch.now(), by, what, &OrderResult::done(""))?;
+                Ok(Receipt { event: None, room: None })
             }
             Intent::Unknown { row, result } => {
                 tx.finish_order(*row, &result.to_json())?;

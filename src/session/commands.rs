@@ -265,9 +265,10 @@ impl Session {
             Command::Setname => self.setname(message),
             Command::Nick => self.nick(message),
             Command::Oper => self.oper(message).await,
-            Command::Kill => self.kill(message),
+            // Rare, and no reason for every session to be bigger.
+            Command::Kill => Box::pin(self.kill(message)).await,
             Command::Wallops => self.wallops(message),
-            Command::Rehash => self.rehash(),
+            Command::Rehash => Box::pin(self.rehash()).await,
             Command::Monitor => self.monitor(message),
             Command::Isupport => self.isupport(),
             Command::Links => self.links(message),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::auth::Secret;
 use crate::event::{Note, NoteBody};
 use crate::live::Grant;
-use crate::log::{Intent, Proof};
+use crate::log::{Author, Intent, Proof};
 use crate::proto::device::DeviceName;
 use crate::proto::line::Message;
 use crate::proto::names::AccountName;
@@ -62,10 +62,21 @@ impl Session {
         self.grant = Some(grant.clone());
         self.person.set_grant(self.id, Some(grant));
         tracing::warn!(session = self.id, account = %self.person.nick, by = %login.row.name, "powers of an administrator");
+        self.note_act(format!("OPER {}", login.row.name)).await;
         self.numeric(RPL_YOUREOPER, &[], "You are now an administrator here; MODE <your name> -o ends it");
         if news {
             self.tell_mode("+o");
         }
+    }
+
+    /// Who this session is to the audit.
+    pub(super) fn author(&self) -> Author {
+        Author { who: self.person.nick.to_string(), place: self.peer.to_string() }
+    }
+
+    /// Notes what an administrator did that is no order.
+    async fn note_act(&self, what: String) {
+        Box::pin(super::submit_quietly(&self.ctx.log, Intent::NoteAct { by: self.author(), what })).await;
     }
 
     /// Ends the session's powers.
@@ -85,7 +96,7 @@ impl Session {
     }
 
     /// `KILL <nick> [reason]`: ends all sessions of an account. It may come back: to keep it out is `chatd user disable`.
-    pub(super) fn kill(&mut self, message: &Message<'_>) {
+    pub(super) async fn kill(&mut self, message: &Message<'_>) {
         if !self.must_be_oper() {
             return;
         }
@@ -101,6 +112,7 @@ impl Session {
         let words = message.param(1).unwrap_or("no reason given");
         let reason = format!("Killed ({} ({}))", self.person.nick, cut(words));
         tracing::warn!(by = %self.person.nick, account = %person.nick, "KILL");
+        self.note_act(format!("KILL {}: {}", person.nick, cut(words))).await;
         person.end_sessions(&Arc::from(cut(&reason)));
     }
 
@@ -124,11 +136,12 @@ impl Session {
     }
 
     /// `REHASH`: the configuration and the certificate are read anew, as by SIGHUP.
-    pub(super) fn rehash(&mut self) {
+    pub(super) async fn rehash(&mut self) {
         if !self.must_be_oper() {
             return;
         }
         tracing::warn!(by = %self.person.nick, "REHASH");
+        self.note_act("REHASH".to_owned()).await;
         self.numeric(RPL_REHASHING, &["config"], "Rehashing; the server's log says what came of it");
         self.ctx.rehash.notify_one();
     }

@@ -4,6 +4,7 @@
 
 mod account;
 mod admin;
+mod audit;
 mod bans;
 mod credentials;
 mod past;
@@ -40,12 +41,13 @@ enum Asked {
     Bans,
     Connected,
     Figures,
+    Audit,
 }
 
 impl Asked {
     /// Whether it is for administrators alone, after OPER.
     fn is_for_administrators(self) -> bool {
-        matches!(self, Asked::Users | Asked::Rooms | Asked::Bans | Asked::Connected | Asked::Figures)
+        matches!(self, Asked::Users | Asked::Rooms | Asked::Bans | Asked::Connected | Asked::Figures | Asked::Audit)
     }
 }
 
@@ -199,6 +201,14 @@ const TABLE: &[Row] = &[
         cost: Cost::Act,
         asked: Asked::Figures,
     },
+    Row {
+        name: "audit",
+        usage: "[after <id>] [json]",
+        summary: "says what administrators did (for administrators)",
+        details: &["The newest acts, the newest last; each answer says how to see older ones.", JSON],
+        cost: Cost::Act,
+        asked: Asked::Audit,
+    },
 ];
 
 const JSON: &str =
@@ -270,6 +280,7 @@ impl Session {
             Asked::Bans => Box::pin(self.service_bans(rest)).await,
             Asked::Connected => self.service_connected(rest),
             Asked::Figures => self.service_figures(rest),
+            Asked::Audit => Box::pin(self.service_audit(rest)).await,
         }
     }
 

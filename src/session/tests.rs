@@ -46,7 +46,7 @@ impl Bench {
             let hash = logins.hash(password, std::net::IpAddr::from([127, 0, 0, 1])).await.unwrap();
             let hash = serde_json::from_value(hash.into()).unwrap();
             let order = Order::AddUser { name: (*name).to_owned(), hash, admin: *name == names[0], bot: false };
-            bench.ctx.log.ask(Intent::Order { row: None, order }).await.unwrap();
+            bench.ctx.log.ask(Intent::Order { row: None, order, by: None }).await.unwrap();
         }
         bench
     }

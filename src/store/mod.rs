@@ -6,6 +6,7 @@
 //! costs the same wherever it lies and however long the log is.
 
 mod accounts;
+mod audit;
 mod backup;
 mod bans;
 mod credentials;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 
 use crate::event::{AccountId, EventId, Millis, RoomId, Seq};
 
+pub use audit::{AUDIT_KEPT, AuditQuery, AuditRow};
 pub use backup::{Examined, copy_whole, examine};
 pub use bans::{BanKind, BanRow};
 pub use credentials::{CertificateRow, INVITATION_ID, InvitationRow};

@@ -4,6 +4,7 @@ mod account_registration;
 mod acme;
 mod admin;
 mod administration;
+mod audit;
 mod backup;
 mod bad_input;
 mod bans;

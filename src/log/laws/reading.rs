@@ -132,7 +132,7 @@ async fn start(tail_memory: usize) -> (TempDir, Log, Running, Actor, Vec<Arc<Roo
     let settings = Settings { tail_memory, auto_join: Vec::new(), ..settings() };
     let (log, running) = Log::start(dir.path(), clock::now, settings).unwrap();
     let order = Order::AddUser { name: "anna".into(), hash: HashText(HASH.into()), admin: true, bot: false };
-    log.ask(Intent::Order { row: None, order }).await.unwrap();
+    log.ask(Intent::Order { row: None, order, by: None }).await.unwrap();
     let actor = Actor { who: log.roster().by_key("anna").unwrap().who(), admin: true };
     let mut rooms = Vec::new();
     for name in ["#one", "#two"] {

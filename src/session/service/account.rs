@@ -44,7 +44,7 @@ impl Session {
         let name = self.person.nick.to_string();
         let order = Order::AddToken { name, device: device.to_string(), hash: token.hash() };
         self.acts += 1;
-        if let Err(refusal) = self.ctx.log.ask(Intent::Order { row: None, order }).await {
+        if let Err(refusal) = self.ctx.log.ask(Intent::Order { row: None, order, by: None }).await {
             return self.service_outcome(json, false, &format!("Not done: {refusal}."));
         }
         tracing::info!(session = self.id, account = %self.person.nick, %device, "token made by its owner");
@@ -63,7 +63,7 @@ impl Session {
         let device = device.shared();
         let order = Order::RevokeToken { name: self.person.nick.to_string(), device: device.to_string() };
         self.acts += 1;
-        match self.ctx.log.ask(Intent::Order { row: None, order }).await {
+        match self.ctx.log.ask(Intent::Order { row: None, order, by: None }).await {
             Ok(_) => {
                 tracing::info!(session = self.id, account = %self.person.nick, %device, "token revoked by its owner");
                 let done = format!("The token of {device} is no login any more. Sessions that logged in with it end.");

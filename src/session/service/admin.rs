@@ -311,7 +311,8 @@ impl Session {
         let said = serde_json::to_value(&order).unwrap_or_default();
         let (what, name) = (&said["order"], &said["name"]);
         tracing::warn!(session = self.id, by = %self.person.nick, %what, %name, "order of an administrator");
-        match self.ctx.log.ask(Intent::Order { row: None, order }).await {
+        let by = Some(self.author());
+        match self.ctx.log.ask(Intent::Order { row: None, order, by }).await {
             Ok(_) => true,
             Err(refusal) => {
                 self.service_outcome(to.json, false, &format!("Not done: {refusal}."));

@@ -122,7 +122,7 @@ impl Session {
     /// `false`: it was not done, and the person has been told why.
     async fn change_certificates(&mut self, order: Order) -> bool {
         self.acts += 1;
-        match self.ctx.log.ask(Intent::Order { row: None, order }).await {
+        match self.ctx.log.ask(Intent::Order { row: None, order, by: None }).await {
             Ok(_) => true,
             Err(refusal) => {
                 self.service_says(&format!("Not done: {refusal}."));

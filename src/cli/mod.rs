@@ -18,6 +18,7 @@ mod quickstart;
 mod room;
 mod serve;
 mod text;
+mod transfer;
 mod user;
 mod user_cert;
 mod user_devices;
@@ -72,6 +73,10 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the database of a stopped server; what was there is kept aside
     Restore(backup::RestoreArgs),
+    /// Write the whole server as lines of JSON, while it runs or not
+    Export(transfer::ExportArgs),
+    /// Take what `chatd export` wrote into an empty data directory
+    Import(transfer::ImportArgs),
     /// What administrators did: who, what, when, from where
     Audit(audit::Args),
     /// Look for what goes wrong in practice: certificate, rights, disk, clock, database, limits, port
@@ -115,6 +120,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Cert(command) => cert::run(&setup, command),
         Command::Backup(args) => backup::backup(&setup, &args),
         Command::Restore(args) => backup::restore(&setup, &args),
+        Command::Export(args) => transfer::export(&setup, &args),
+        Command::Import(args) => transfer::import(&setup, &args),
         Command::Audit(args) => audit::run(&setup, args),
         Command::Doctor(args) => doctor::run(&setup, &args),
         Command::Config(command) => config::run(&setup, command),
@@ -262,6 +269,9 @@ mod tests {
             "config check",
             "room retention #a 90d --yes",
             "doctor --json",
+            "export",
+            "export f.jsonl --with-secrets",
+            "import f.jsonl",
             "audit --last 5 --since 2d --who root --json",
             "backup f.gz",
             "restore f.gz --check",

@@ -22,6 +22,7 @@ mod retention;
 mod rooms;
 mod search;
 mod tokens;
+mod transfer;
 mod words;
 mod write;
 
@@ -51,6 +52,7 @@ pub use past::{Conversation, Found, Mark, Shown, Span, Wanted};
 pub use retention::{Due, Keep, Terms};
 pub use search::Search;
 pub use tokens::TokenRow;
+pub use transfer::{Head, Imported, TransferError};
 pub use write::{Tx, Writer};
 
 /// A connection that only looks: many may be open beside the writer, one a thread.

@@ -63,6 +63,7 @@ mod service;
 mod slow_readers;
 mod talk;
 mod tls;
+mod transfer;
 mod user_modes;
 mod web_browser;
 mod web_page;

@@ -21,6 +21,9 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 /// Less often: whoever holds the lock for a moment could keep a starting server from it.
 const TRY_LOCK_EVERY: Duration = Duration::from_millis(250);
 
+/// What is left for a running server to ask for its figures, in place of an order.
+pub const FIGURES_WANTED: &str = r#"{"ask":"figures"}"#;
+
 /// Who carried an order out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
@@ -87,11 +90,42 @@ fn ourselves(data_dir: &Path, order: Posted, row: Option<i64>, _lock: &Lock) -> 
 }
 
 fn by_the_server(data_dir: &Path, order: Posted) -> Result<Done, AdminError> {
-    let deadline = Instant::now() + PATIENCE;
     let body = serde_json::to_string(&order).map_err(|_| AdminError::Answer)?;
-    let id = loop {
-        match store::post_order(data_dir, &body, clock::now()) {
-            Ok(id) => break id,
+    match ask(data_dir, &body)? {
+        Answer::Given(result) => done(By::RunningServer, result),
+        Answer::Nobody { lock, row } => ourselves(data_dir, order, Some(row), &lock),
+    }
+}
+
+/// The figures of the running server, in the form of its metrics (OpenMetrics); `None`: it does not run.
+pub fn figures(data_dir: &Path) -> Result<Option<String>, AdminError> {
+    match Lock::take(data_dir) {
+        Ok(_) => return Ok(None),
+        Err(StoreError::Locked { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    match ask(data_dir, FIGURES_WANTED)? {
+        Answer::Given(OrderResult { ok: true, message }) => Ok(Some(message)),
+        Answer::Given(OrderResult { message, .. }) => Err(AdminError::Refused(message)),
+        Answer::Nobody { .. } => Ok(None),
+    }
+}
+
+/// What came of something that was left for a running server.
+enum Answer {
+    Given(OrderResult),
+    /// Whoever held the lock has ended without reading it.
+    Nobody {
+        lock: Lock,
+        row: i64,
+    },
+}
+
+fn ask(data_dir: &Path, body: &str) -> Result<Answer, AdminError> {
+    let deadline = Instant::now() + PATIENCE;
+    let row = loop {
+        match store::post_order(data_dir, body, clock::now()) {
+            Ok(row) => break row,
             // A server that is just starting has the lock before it has made or upgraded the database.
             Err(StoreError::NotFound { .. } | StoreError::OlderSchema { .. } | StoreError::Busy)
                 if Instant::now() < deadline => {}
@@ -102,9 +136,8 @@ fn by_the_server(data_dir: &Path, order: Posted) -> Result<Done, AdminError> {
     let reader = Reader::open(data_dir)?;
     let mut tried = Instant::now();
     loop {
-        if let Some(result) = reader.order_result(id)? {
-            let result = serde_json::from_str(&result).map_err(|_| AdminError::Answer)?;
-            return done(By::RunningServer, result);
+        if let Some(result) = reader.order_result(row)? {
+            return serde_json::from_str(&result).map(Answer::Given).map_err(|_| AdminError::Answer);
         }
         if Instant::now() >= deadline {
             return Err(AdminError::NoAnswer);
@@ -113,9 +146,9 @@ fn by_the_server(data_dir: &Path, order: Posted) -> Result<Done, AdminError> {
         if tried.elapsed() >= TRY_LOCK_EVERY {
             tried = Instant::now();
             if let Ok(lock) = Lock::take(data_dir) {
-                match reader.order_result(id)? {
+                match reader.order_result(row)? {
                     Some(_) => continue,
-                    None => return ourselves(data_dir, order, Some(id), &lock),
+                    None => return Ok(Answer::Nobody { lock, row }),
                 }
             }
         }

@@ -38,8 +38,7 @@ pub struct Sources {
 }
 
 /// Answers until `stopping`.
-pub async fn serve(listener: TcpListener, sources: Sources, stopping: CancellationToken) {
-    let figures = Arc::new(Figures::new(sources));
+pub async fn serve(listener: TcpListener, figures: Arc<Figures>, stopping: CancellationToken) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let accepted = tokio::select! {
@@ -68,7 +67,8 @@ pub async fn serve(listener: TcpListener, sources: Sources, stopping: Cancellati
     }
 }
 
-struct Figures {
+/// All figures there are, for whoever asks.
+pub struct Figures {
     sources: Sources,
     registry: Registry,
     gauges: Gauges,
@@ -84,14 +84,20 @@ struct Gauges {
     watermark: Gauge,
     tails: Gauge,
     memory: Gauge,
+    rooms: Gauge,
+    accounts: Gauge,
+    behind: Gauge,
 }
 
 impl Figures {
-    fn new(sources: Sources) -> Figures {
+    pub fn new(sources: Sources) -> Figures {
         let gauges = Gauges::default();
         let mut registry = Registry::default();
         registry.register("process_resident_memory_bytes", "Memory the process holds", gauges.memory.clone());
         let ours = registry.sub_registry_with_prefix("chatd");
+        let started = Gauge::<i64>::default();
+        started.set(sources.ctx.info.started.0 / 1000);
+        ours.register_with_unit("start_time", "When the server started, since 1970", Unit::Seconds, started);
         ours.register("build", "The version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         ours.register("connections", "Open connections, logged in or not", gauges.connections.clone());
         ours.register("connections_refused", "Connections sent away: too many", sources.refused.clone());
@@ -105,6 +111,10 @@ impl Figures {
         ours.register("commit_intents", "What one commit decided on", log.commit_intents.clone());
         let duration = log.commit_duration.clone();
         ours.register_with_unit("commit_duration", "From deciding to being on the disk", Unit::Seconds, duration);
+        ours.register("accounts", "Accounts that there are", gauges.accounts.clone());
+        ours.register("rooms", "Rooms that there are", gauges.rooms.clone());
+        ours.register("store_reads", "What was read from the database, not from memory", log.store_reads.clone());
+        ours.register("readers_behind", "Readers of rooms who have yet to look at news", gauges.behind.clone());
         ours.register("commits_failed", "Commits of which nothing was stored", log.commits_failed.clone());
         ours.register("submissions_waiting", "What waits for the writer", gauges.waiting.clone());
         ours.register("published_event", "The newest event that people can see", gauges.watermark.clone());
@@ -112,7 +122,8 @@ impl Figures {
         Figures { sources, registry, gauges }
     }
 
-    fn text(&self) -> Option<String> {
+    /// In the form of OpenMetrics.
+    pub fn text(&self) -> Option<String> {
         let (log, gauges) = (&self.sources.ctx.log, &self.gauges);
         let online = log.roster().online();
         gauges.connections.set(signed(self.sources.limiter.count()));
@@ -122,6 +133,10 @@ impl Figures {
         gauges.watermark.set(log.watermark().0);
         gauges.tails.set(signed(log.tail_bytes()));
         gauges.memory.set(signed(resident_memory()));
+        let rooms = log.directory().channels();
+        gauges.rooms.set(signed(rooms.len()));
+        gauges.behind.set(signed(rooms.iter().map(|room| room.readers_behind()).sum()));
+        gauges.accounts.set(signed(log.roster().everyone().len()));
         let mut out = String::new();
         text::encode(&mut out, &self.registry).ok()?;
         Some(out)

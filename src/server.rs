@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::acme;
 use crate::address::Network;
+use crate::admin::FIGURES_WANTED;
 use crate::auth::{HashSettings, Hasher, Logins};
 use crate::clock;
 use crate::config::{Acme, Config, Creation, Registration};
@@ -105,12 +106,13 @@ pub async fn run(
         listeners.push(bound);
     }
     let background = TaskTracker::new();
+    let (limiter, refused) = (server.limiter.clone(), server.refused.clone());
+    let figures = Arc::new(metrics::Figures::new(Sources { ctx: ctx.clone(), limiter, refused }));
     if let Some(address) = config.metrics.listen {
         let bound = listener::bind(address);
         let bound = bound.with_context(|| format!("cannot listen on {address} for [metrics]; is the port taken?"))?;
         tracing::info!(address = %bound.local_addr()?, "metrics over HTTP");
-        let (limiter, refused) = (server.limiter.clone(), server.refused.clone());
-        background.spawn(metrics::serve(bound, Sources { ctx: ctx.clone(), limiter, refused }, stopping.clone()));
+        background.spawn(metrics::serve(bound, figures.clone(), stopping.clone()));
     }
     for listener in listeners {
         let address = listener.local_addr()?;
@@ -121,7 +123,7 @@ pub async fn run(
     if let Some(acme) = acme {
         background.spawn(acme::keep(acme, server.tls.clone(), clock::now, stopping.clone()));
     }
-    background.spawn(orders(log.clone(), stopping.clone()));
+    background.spawn(orders(log.clone(), figures, stopping.clone()));
     let terms = watch::Sender::new(retention::terms(&config));
     background.spawn(retention::keep(log.clone(), terms.subscribe(), stopping.clone()));
 
@@ -236,7 +238,7 @@ async fn watch_certificate(server: Arc<Server>) {
 }
 
 /// Carries out what the command line leaves in the database for a running server.
-async fn orders(log: Log, stopping: CancellationToken) {
+async fn orders(log: Log, figures: Arc<metrics::Figures>, stopping: CancellationToken) {
     let mut newest = 0;
     let mut pause = ORDERS_EVERY;
     loop {
@@ -255,9 +257,16 @@ async fn orders(log: Log, stopping: CancellationToken) {
         pause = if open.iter().any(|(row, _)| *row <= newest) { ORDERS_AGAIN } else { ORDERS_EVERY };
         for (row, body) in open {
             newest = newest.max(row);
+            if body == FIGURES_WANTED {
+                let result = figures.text().map_or_else(|| OrderResult::failed("no figures"), OrderResult::done);
+                if let Err(refusal) = log.ask(Intent::Answer { row, result }).await {
+                    tracing::info!(row, %refusal, "the figures could not be told");
+                }
+                continue;
+            }
             let intent = match serde_json::from_str::<Posted>(&body) {
                 Ok(Posted { order, by }) => Intent::Order { row: Some(row), order, by: Some(by) },
-                Err(_) => Intent::Unknown { row, result: OrderResult::failed("the server does not know this order") },
+                Err(_) => Intent::Answer { row, result: OrderResult::failed("the server does not know this order") },
             };
             match log.ask(intent).await {
                 Ok(_) => tracing::info!(row, "order carried out"),

@@ -17,6 +17,7 @@ mod password;
 mod quickstart;
 mod room;
 mod serve;
+mod status;
 mod text;
 mod transfer;
 mod user;
@@ -73,6 +74,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the database of a stopped server; what was there is kept aside
     Restore(backup::RestoreArgs),
+    /// How the running server is: who is connected, how much is said, how fast it is stored
+    Status(status::Args),
     /// Write the whole server as lines of JSON, while it runs or not
     Export(transfer::ExportArgs),
     /// Take what `chatd export` wrote into an empty data directory
@@ -120,6 +123,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Cert(command) => cert::run(&setup, command),
         Command::Backup(args) => backup::backup(&setup, &args),
         Command::Restore(args) => backup::restore(&setup, &args),
+        Command::Status(args) => status::run(&setup, &args),
         Command::Export(args) => transfer::export(&setup, &args),
         Command::Import(args) => transfer::import(&setup, &args),
         Command::Audit(args) => audit::run(&setup, args),
@@ -269,6 +273,8 @@ mod tests {
             "config check",
             "room retention #a 90d --yes",
             "doctor --json",
+            "status --json",
+            "status --watch",
             "export",
             "export f.jsonl --with-secrets",
             "import f.jsonl",

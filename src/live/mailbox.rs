@@ -175,6 +175,11 @@ impl Bell {
         self.rung.swap(false, Ordering::AcqRel);
     }
 
+    /// Whether the session has yet to look; for figures.
+    pub fn is_rung(&self) -> bool {
+        self.rung.load(Ordering::Relaxed)
+    }
+
     pub fn mailbox(&self) -> &Arc<Mailbox> {
         &self.mailbox
     }

@@ -16,6 +16,8 @@ pub struct Figures {
     pub commits_failed: Counter,
     pub commit_intents: Histogram,
     pub commit_duration: Histogram,
+    /// Questions to the store: what memory could not answer.
+    pub store_reads: Counter,
     last_failed: Arc<AtomicBool>,
 }
 
@@ -27,6 +29,7 @@ impl Figures {
             // 1 to 2048, and half a millisecond to 16 seconds.
             commit_intents: Histogram::new(exponential_buckets(1.0, 4.0, 6).chain([2048.0])),
             commit_duration: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
+            store_reads: Counter::default(),
             last_failed: Arc::default(),
         }
     }

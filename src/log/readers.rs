@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::event::{AccountId, EventId, Millis, RoomId, Seq};
@@ -25,17 +26,19 @@ struct Inner {
     permits: Semaphore,
     searching: Semaphore,
     idle: Mutex<Vec<Reader>>,
+    reads: Counter,
 }
 
 impl Readers {
     /// Opens one connection at once, to find faults early; the others when they are needed.
-    pub fn open(data_dir: &Path, most: usize) -> Result<Readers, StoreError> {
+    pub fn open(data_dir: &Path, most: usize, reads: Counter) -> Result<Readers, StoreError> {
         let first = Reader::open(data_dir)?;
         let inner = Inner {
             data_dir: data_dir.to_owned(),
             permits: Semaphore::new(most.max(1)),
             searching: Semaphore::new(1),
             idle: vec![first].into(),
+            reads,
         };
         Ok(Readers { inner: Arc::new(inner) })
     }
@@ -179,6 +182,7 @@ impl Readers {
         work: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = self.inner.clone();
+        inner.reads.inc();
         let stopped = |_| StoreError::other("the server is stopping");
         let permit = self.inner.permits.acquire().await.map_err(|_| StoreError::other("the server is stopping"))?;
         let result = tokio::task::spawn_blocking(move || {

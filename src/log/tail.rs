@@ -323,6 +323,11 @@ impl Room {
         self.lock_bells().len()
     }
 
+    /// How many of them have been told that there is news, and have not looked yet.
+    pub fn readers_behind(&self) -> usize {
+        self.lock_bells().iter().filter(|bell| bell.is_rung()).count()
+    }
+
     /// Hangs a bell; from now on growth rings it. To be done before the first look at the room.
     pub fn attach(&self, bell: Arc<Bell>) {
         self.lock_bells().push(bell);

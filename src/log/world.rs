@@ -55,8 +55,8 @@ pub enum Intent {
     Order { row: Option<i64>, order: Order, by: Option<Author> },
     /// What an administrator did beside orders, for the audit.
     NoteAct { by: Author, what: String },
-    /// An order that nobody understands; its row gets this answer.
-    Unknown { row: i64, result: OrderResult },
+    /// What stands in the table of orders is no order: it is answered, and nothing is done.
+    Answer { row: i64, result: OrderResult },
     /// What an account or a room says about itself changes. `strict`: what is to be taken away has to be there.
     /// `session`: who does it, and is not told of it.
     Describe { actor: Actor, session: u64, owner: Owner, changes: Vec<KeyChange>, strict: bool },
@@ -309,7 +309,7 @@ impl World {
                 audit::note(tx, batch.now(), by, what, &OrderResult::done(""))?;
                 Ok(Receipt { event: None, room: None })
             }
-            Intent::Unknown { row, result } => {
+            Intent::Answer { row, result } => {
                 tx.finish_order(*row, &result.to_json())?;
                 Ok(Receipt { event: None, room: None })
             }

@@ -113,12 +113,12 @@ impl Log {
         let roster = Arc::new(Roster::default());
         let bans = bans::load(&store, clock())?;
         let core = Core::open(store, clock, settings, &directory, &roster)?;
-        let readers = Readers::open(data_dir, READERS)?;
+        let figures = Figures::new();
+        let readers = Readers::open(data_dir, READERS, figures.store_reads.clone())?;
         let (submissions, inbox) = mpsc::channel(QUEUE);
         let (commits, outbox) = mpsc::channel(COMMITS);
         let committed = Arc::new(AtomicU64::new(0));
         let owes_checkpoint = Arc::new(AtomicBool::new(core.owes_checkpoint()));
-        let figures = Figures::new();
         let shared = Arc::new(Shared {
             submissions,
             committed: committed.clone(),

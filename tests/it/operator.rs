@@ -63,6 +63,8 @@ async fn figures_and_health() {
         ("chatd_logins_failed_total", 1.0),
         ("chatd_messages_stored_total", 5.0),
         ("chatd_commits_failed_total", 0.0),
+        ("chatd_rooms", 1.0),
+        ("chatd_accounts", 5.0),
     ] {
         assert_eq!(figure(&text, name), value, "{name} in:\n{text}");
     }
@@ -71,6 +73,8 @@ async fn figures_and_health() {
         "chatd_commit_duration_seconds_sum",
         "chatd_published_event",
         "chatd_tail_bytes",
+        "chatd_start_time_seconds",
+        "chatd_store_reads_total",
         "process_resident_memory_bytes",
     ] {
         assert!(figure(&text, name) > 0.0, "{name} in:\n{text}");
@@ -170,4 +174,54 @@ async fn a_stop_is_not_held_up_by_who_is_stuck() {
     assert!(farewell.last().is_some_and(|line| line.is("ERROR")), "{farewell:?}");
     assert!(server.ended().await.success());
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn the_status_of_a_server_that_has_no_metrics() {
+    let mut server = Server::start().await;
+    let mut alice = server.login("alice").await;
+    for n in 0..7 {
+        alice.send(format!("PRIVMSG #lobby :{n}")).await;
+    }
+    alice.sync().await;
+    let screen = server.chatd(&["status"]).ok();
+    for words in ["messages        7\n", "sessions        1 of 1 people", "commit time     half within"] {
+        assert!(screen.contains(words), "{words} in\n{screen}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&server.chatd(&["status", "--json"]).ok()).expect("JSON");
+    assert_eq!((&json["running"], &json["figures"]["chatd_messages_stored_total"]), (&true.into(), &7.0.into()));
+    server.sigterm();
+    server.ended().await;
+    let stopped = server.chatd(&["status", "--json"]);
+    assert_eq!((stopped.code, stopped.stdout.trim()), (1, r#"{"running":false}"#));
+    assert!(stopped.stderr.contains("is not running"), "{}", stopped.stderr);
+}
+
+/// The dashboard asks for nothing that there is not.
+#[tokio::test]
+async fn the_dashboard_knows_the_figures() {
+    let server = Server::configure().set("metrics.listen", "127.0.0.1:0").start().await;
+    let text = get(&metrics_address(&server).await, "/metrics").await;
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/grafana-dashboard.json");
+    let board: serde_json::Value = serde_json::from_slice(&std::fs::read(file).expect("the file")).expect("JSON");
+    let mut asked = std::collections::BTreeSet::new();
+    for panel in board["panels"].as_array().expect("panels") {
+        for target in panel["targets"].as_array().expect("targets") {
+            let expression = target["expr"].as_str().expect("an expression");
+            let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            asked.extend(
+                words.filter(|word| word.starts_with("chatd_") || word.starts_with("process_")).map(str::to_owned),
+            );
+        }
+    }
+    for name in &asked {
+        let is_there = text.lines().any(|line| line.split([' ', '{']).next() == Some(name));
+        assert!(is_there, "{name} is no figure of ours");
+    }
+    // And it leaves nothing out.
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = line.split(' ').next().expect("a name");
+        let shown = asked.iter().any(|one| one.starts_with(name));
+        assert!(shown || name == "chatd_build", "{name} is on no panel");
+    }
 }

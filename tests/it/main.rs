@@ -64,6 +64,7 @@ mod slow_readers;
 mod talk;
 mod tls;
 mod transfer;
+mod upgrades;
 mod user_modes;
 mod web_browser;
 mod web_page;

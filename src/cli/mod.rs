@@ -160,7 +160,7 @@ impl Setup {
             By::RunningServer => "done by the running server",
             By::Ourselves => "done; the server is not running",
         };
-        let line = format!("{} ({how})", done.message);
+        let line = format!("{} ({how}; its data is in {})", done.message, config.server.data_dir.display());
         if stdout_is_taken {
             writeln!(io::stderr(), "{line}")?
         } else {

@@ -44,6 +44,7 @@ mod operator;
 mod passwd;
 mod people;
 mod pre_away;
+mod promises;
 mod queries;
 mod race;
 mod read_marker;

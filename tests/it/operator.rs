@@ -225,3 +225,17 @@ async fn the_dashboard_knows_the_figures() {
         assert!(shown || name == "chatd_build", "{name} is on no panel");
     }
 }
+
+#[tokio::test]
+async fn the_level_of_the_log_changes_at_a_hup() {
+    let mut server = Server::start().await;
+    let told = async |server: &Server| {
+        let from = server.log().len();
+        server.login("alice").await.sync().await;
+        server.log().records(from).iter().any(|record| record.message == "logged in")
+    };
+    assert!(told(&server).await);
+    server.reconfigure("log.level", "warn");
+    server.sighup();
+    eventually("a login that is not told of", async || (!told(&server).await).then_some(())).await;
+}

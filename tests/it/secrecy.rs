@@ -61,8 +61,24 @@ async fn nobody_learns_an_address() {
     for command in ["WHOIS alice", "WHO alice", "WHO #lobby", "USERHOST alice", "WHOWAS alice", "NAMES #lobby"] {
         lines.extend(bob.ask(command).await);
     }
+    for command in
+        ["WHO alice %tcuihsnfdlaor", "WHO #lobby %tcuihsnfdlaor", "MODE alice", "METADATA alice LIST", "ISON alice"]
+    {
+        lines.extend(bob.ask(command).await);
+    }
+    lines.extend(
+        bob.ask_service("history #lobby").await.iter().filter_map(|text| Line::parse(&format!("NOTICE bob :{text}"))),
+    );
     alice.send("PRIVMSG #lobby :hi").await;
     lines.push(bob.expect_from("alice", "PRIVMSG #lobby").await);
+    bob.ask("JOIN #tea").await;
+    alice.send("JOIN #tea").await;
+    lines.push(bob.expect_from("alice", "JOIN #tea").await);
+    bob.ask("MODE #tea -t").await;
+    alice.send("TOPIC #tea :leaves").await;
+    lines.push(bob.expect_from("alice", "TOPIC #tea").await);
+    let mut reader = server.login_with("carol", &["batch", "draft/chathistory", "draft/event-playback"]).await;
+    lines.extend(reader.ask("CHATHISTORY LATEST #lobby * 100").await);
     alice.quit("").await;
     lines.push(bob.expect_from("alice", "QUIT").await);
     assert!(lines.iter().all(|line| !format!("{line:?}").contains("127.0.0.1")), "{lines:?}");

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::event::{AccountId, Event, EventId, Millis, RoomId, Seq};
 use crate::proto::names::AccountName;
 use crate::store::{Kinds, Reader, RoomKind, RoomRow, Search};
+pub use format::content;
 use format::{Format, Printer};
 
 /// Rows in memory at a time.

@@ -23,6 +23,7 @@ mod transfer;
 mod user;
 mod user_cert;
 mod user_devices;
+mod user_export;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -240,6 +241,8 @@ mod tests {
             "user list",
             "user list --json",
             "user show a",
+            "user export a",
+            "user export a f.jsonl",
             "user passwd a --password-stdin",
             "user passwd a --generate",
             "user disable a",

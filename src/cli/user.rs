@@ -33,6 +33,8 @@ pub enum Command {
     },
     /// All about one account
     Show { name: String },
+    /// All that belongs to one person, as lines of JSON: account, rooms, devices, all that they said and did
+    Export(super::user_export::Args),
     /// Give an account a new password; its sessions end
     Passwd {
         name: String,
@@ -118,6 +120,7 @@ pub fn run(setup: &Setup, command: Command) -> anyhow::Result<()> {
         Command::Cert(command) => super::user_cert::run(setup, command)?,
         Command::Devices(args) => super::user_devices::run(setup, args)?,
         Command::List { json } => list(&setup.reader()?, json)?,
+        Command::Export(args) => super::user_export::run(setup, &args)?,
         Command::Show { name } => show(&setup.reader()?, &name)?,
     }
     Ok(())

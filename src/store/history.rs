@@ -130,6 +130,20 @@ impl Reads {
         rows.next()?.map(|row| event(row, 0)).transpose()
     }
 
+    /// What an account did, in all rooms: at most `limit` events after this one, each with its room if it is of one alone.
+    /// Looks at every event: for what is asked once a year.
+    pub fn events_by(&self, account: AccountId, after: EventId, limit: usize) -> Result<Vec<(Option<RoomId>, Event)>> {
+        let mut statement = self.conn.prepare_cached(&format!(
+            "SELECT room_id, {EVENT_COLUMNS} FROM events WHERE id > ?1 AND actor_id = ?2 ORDER BY id LIMIT ?3"
+        ))?;
+        let mut rows = statement.query([after.0, account.0, signed(limit)])?;
+        let mut page = Vec::new();
+        while let Some(row) = rows.next()? {
+            page.push((row.get::<_, Option<i64>>(0)?.map(RoomId), event(row, 1)?));
+        }
+        Ok(page)
+    }
+
     /// The id the next event gets. Ids are not given twice, even if the newest events were removed.
     pub fn next_event_id(&self) -> Result<EventId> {
         Ok(EventId(self.newest("SELECT id FROM events ORDER BY id DESC LIMIT 1", "last_event")? + 1))

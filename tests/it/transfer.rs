@@ -135,3 +135,29 @@ async fn while_people_talk() {
     assert_eq!(count("events"), count("log"), "each event has its place");
     eventually("all lines", async || (server.said("#lobby").len() == 200).then_some(())).await;
 }
+
+#[tokio::test]
+async fn all_that_belongs_to_one_person() {
+    let server = lived_in().await;
+    let text = server.chatd(&["user", "export", "BOB"]).ok();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines[0]["account"]["name"], "bob");
+    let all = |kind: &str| -> Vec<&serde_json::Value> { lines.iter().filter_map(|line| line.get(kind)).collect() };
+    let rooms: Vec<&str> = all("room").iter().filter_map(|room| room["name"].as_str()).collect();
+    assert_eq!(rooms, ["#lobby", "#tea", "alice"]);
+    assert!(all("room")[1]["operator"] == true && all("room")[2]["direct"] == true);
+    let said: Vec<&str> = all("event")
+        .iter()
+        .filter(|event| event["kind"] == "message")
+        .filter_map(|event| event["text"].as_str())
+        .collect();
+    assert_eq!(said, (0..50).map(|n| format!("between us {n}")).collect::<Vec<_>>());
+    // What others said, and what lets somebody in, is not in it.
+    assert!(!text.contains("line 1 ") && !text.contains("argon2") && !text.contains("\"hash\""), "{text}");
+    server.chatd(&["user", "export", "alice", "alice.jsonl"]).ok();
+    let alice = std::fs::read_to_string(server.dir().join("alice.jsonl")).expect("the file");
+    assert!(alice.contains("line 49 你好") && !alice.contains("between us"), "{alice}");
+    assert!(alice.lines().any(|line| line.contains(r#""taken_back":true"#) || line.contains("taken back")), "{alice}");
+    server.chatd(&["user", "export", "alice", "alice.jsonl"]).fails(1);
+    server.chatd(&["user", "export", "nobody"]).fails(1);
+}

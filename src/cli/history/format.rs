@@ -105,7 +105,7 @@ impl<W: Write> Printer<W> {
 }
 
 /// What was said or written, bare; whom or what it was done to first.
-fn content(event: &Event) -> String {
+pub fn content(event: &Event) -> String {
     let with = |first: &str, then: &str| match (first.is_empty(), then.is_empty()) {
         (_, true) => first.to_owned(),
         (true, _) => then.to_owned(),

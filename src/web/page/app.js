@@ -281,10 +281,12 @@ class App {
   /** The newest has been on the screen, before somebody's eyes. */
   seen() {
     const { room } = this.element ? this : {};
-    if (!room || document.hidden || !document.hasFocus() || !this.timeline.pinned) return;
+    const looking = () => this.room === room && !document.hidden && document.hasFocus() && this.timeline.pinned;
+    if (!room || !looking()) return;
     if (matchMedia('(max-width: 720px)').matches && this.element.dataset.pane !== 'talk') return;
     clearTimeout(this.seenTimer);
-    this.seenTimer = setTimeout(() => this.room === room && this.timeline.pinned && this.client.markRead(room), 300);
+    // Who looks away meanwhile has not seen what comes after.
+    this.seenTimer = setTimeout(() => looking() && this.client.markRead(room), 300);
   }
 
   present(room) {

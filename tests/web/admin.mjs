@@ -31,6 +31,8 @@ await scenario(async () => {
   await until(root, (old) => document.querySelector('.secret') && document.querySelector('.secret').textContent !== old, secret);
 
   await panel.getByRole('tab', { name: 'Rooms' }).click();
+  check((await panel.locator('.secret').count()) === 0, 'a password is gone when its list is');
+  check((await panel.getByRole('tabpanel').getAttribute('aria-labelledby')) === 'admin-tab-rooms', 'the panel has a name');
   await panel.locator('input').fill('plans');
   await panel.getByRole('button', { name: 'Create' }).click();
   await panel.locator('tr', { hasText: '#plans' }).getByRole('button', { name: 'Remove' }).click();
@@ -40,6 +42,10 @@ await scenario(async () => {
   await panel.locator('tr', { hasText: 'alice' }).waitFor();
   await panel.getByRole('tab', { name: 'Server' }).click();
   await panel.locator('tr', { hasText: 'version' }).waitFor();
+  // By keys alone, to what was done: all of the above, the newest first.
+  await root.keyboard.press('ArrowRight');
+  await panel.locator('tr', { hasText: 'room remove #plans' }).waitFor();
+  check((await panel.locator('tr', { hasText: 'user add newcomer' }).innerText()).includes('root'), 'who did it');
 
   await panel.getByRole('tab', { name: 'Accounts' }).click();
   await panel.locator('tr', { hasText: 'alice' }).getByRole('button', { name: 'Devices' }).click();

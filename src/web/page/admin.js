@@ -8,11 +8,13 @@ import { sure } from './view-dialogs.js';
 
 /** Pages of a list that are read at once; whoever has more names looks for one. */
 const PAGES_MAX = 20;
+/** A list is asked for behind a name; so this begins it with the name that is looked for. */
+const justBefore = (text) => text.slice(0, -1) || text;
 const when = (time) => (time ? moment(Date.parse(time)) : '—');
 
 export function admin(app) {
   const { client } = app;
-  const panel = h('div', { role: 'tabpanel' });
+  const panel = h('div', { role: 'tabpanel', id: 'admin-panel' });
   const status = h('p', { class: 'error', role: 'alert' });
   const once = h('div', {});
   const tabs = h('div', { class: 'tabs', role: 'tablist' });
@@ -23,8 +25,14 @@ export function admin(app) {
   let turn = 0;
   const fill = async (make) => {
     const mine = (turn += 1);
-    const content = await make();
-    if (mine === turn) panel.replaceChildren(...content);
+    try {
+      const content = await make();
+      if (mine === turn) panel.replaceChildren(...content);
+    } catch (error) {
+      if (mine !== turn) return;
+      panel.replaceChildren();
+      status.textContent = error.message || t('offline');
+    }
   };
 
   /** Does something; says what went wrong, else shows the list again. */
@@ -55,19 +63,22 @@ export function admin(app) {
   };
   const secret = (answer) => answer?.password && once.replaceChildren(h('p', { role: 'status' }, t('admin-password', { name: plain(answer.account) }), ' ', h('span', { class: 'secret' }, answer.password)));
 
-  const users = () => fill(async () => {
-    const rows = await all('users');
+  /** `from`: names behind this one, if somebody looks for one in a very long list. */
+  const users = (from = '') => fill(async () => {
+    const { rows, more } = await all('users', from);
     const kind = h('select', { 'aria-label': t('role') }, h('option', { value: '' }, t('admin-person')), h('option', { value: ' admin' }, t('administrator')), h('option', { value: ' bot' }, t('bot')));
     return [
-      line(t('account'), t('admin-add'), async (text) => secret(await act(`users add ${text}${kind.value}`, users)), [kind]),
+      line(t('account'), t('admin-add'), async (text) => secret(await act(`users add ${text}${kind.value}`, () => users())), [kind]),
+      more || from ? line(t('admin-find'), t('search'), (text) => users(justBefore(text))) : '',
+      more ? h('p', { class: 'hint' }, t('admin-more', { count: rows.length })) : '',
       table([t('account'), t('role'), t('admin-last'), t('admin-acts')], rows.map((user) => [
         name(user.account),
         [user.admin && t('administrator'), user.bot && t('bot'), user.disabled && t('admin-disabled')].filter(Boolean).join(', '),
         user.sessions ? t('online') : when(user.last_seen),
         [
-          button(t(user.disabled ? 'admin-enable' : 'admin-disable'), () => act(`users ${user.disabled ? 'enable' : 'disable'} ${user.account}`, users)),
+          button(t(user.disabled ? 'admin-enable' : 'admin-disable'), () => act(`users ${user.disabled ? 'enable' : 'disable'} ${user.account}`, () => users(from))),
           button(t('admin-reset'), async () => {
-            if ((await sure(t('admin-reset-sure', { name: plain(user.account) }), { word: t('admin-reset') })) !== null) secret(await act(`users reset ${user.account}`, users));
+            if ((await sure(t('admin-reset-sure', { name: plain(user.account) }), { word: t('admin-reset') })) !== null) secret(await act(`users reset ${user.account}`, () => users(from)));
           }),
           button(t('devices'), () => devices(user.account)),
         ],
@@ -75,7 +86,7 @@ export function admin(app) {
   });
 
   const devices = (account) => fill(async () => {
-    const rows = await all(`users devices ${account}`);
+    const { rows } = await all(`users devices ${account}`);
     const again = () => devices(account);
     return [
       h('p', {}, button(t('back-to-list'), () => show('users')), ' ', name(account)),
@@ -85,19 +96,21 @@ export function admin(app) {
       ])) : h('p', { class: 'hint' }, t('nobody'))];
   });
 
-  const rooms = () => fill(async () => {
-    const rows = await all('rooms');
+  const rooms = (from = '') => fill(async () => {
+    const { rows, more } = await all('rooms', from);
     return [
-      line(t('room-name'), t('admin-create'), (text) => act(`rooms create ${text.startsWith('#') ? text : `#${text}`}`, rooms)),
+      line(t('room-name'), t('admin-create'), (text) => act(`rooms create ${text.startsWith('#') ? text : `#${text}`}`, () => rooms())),
+      more || from ? line(t('admin-find'), t('search'), (text) => rooms(justBefore(text.startsWith('#') ? text : `#${text}`))) : '',
+      more ? h('p', { class: 'hint' }, t('admin-more', { count: rows.length })) : '',
       table([t('room-name'), t('members'), t('message'), t('admin-last'), t('admin-acts')], rows.map((room) => [
         [name(room.room), h('br'), h('small', { dir: 'auto' }, plain(room.topic ?? ''))], String(room.members), String(room.messages), when(room.last),
-        button(t('admin-remove'), () => ask(t('admin-remove-sure', { name: plain(room.room) }), t('admin-remove'), `rooms remove ${room.room} yes`, rooms), 'danger'),
+        button(t('admin-remove'), () => ask(t('admin-remove-sure', { name: plain(room.room) }), t('admin-remove'), `rooms remove ${room.room} yes`, () => rooms(from)), 'danger'),
       ]))];
   });
 
   const connected = () => fill(async () => {
-    const rows = await all('connected');
-    return [table([t('account'), t('devices'), t('here-since'), t('status')], rows.map((person) => [
+    const { rows, more } = await all('connected');
+    return [more ? h('p', { class: 'hint' }, t('admin-more', { count: rows.length })) : '', table([t('account'), t('devices'), t('here-since'), t('status')], rows.map((person) => [
       name(person.account), (person.devices ?? []).map(plain).join(', ') || String(person.sessions), when(person.since), t(person.away ? 'away' : 'online'),
     ]))];
   });
@@ -108,37 +121,53 @@ export function admin(app) {
     return [table([t('admin-figure'), t('admin-value')], entries.map(([key, value]) => [key.replace(/_/g, ' '), key === 'started' ? when(value) : String(value)]))];
   });
 
-  /** A whole list, page by page. */
-  async function all(question) {
+  /** The newest acts of administrators, the newest first. */
+  const audit = () => fill(async () => {
+    const { rows } = await client.listed('audit');
+    return [table([t('admin-time'), t('admin-who'), t('admin-from'), t('admin-what')], rows.reverse().map((row) => [
+      when(row.time), name(row.who), plain(row.from), [plain(row.what), row.done ? '' : ` (${t('admin-refused')}: ${plain(row.result)})`],
+    ]))];
+  });
+
+  /** A list page by page, from its beginning or behind a name; whether there is more of it. */
+  async function all(question, from = '') {
     const rows = [];
-    let after = '';
+    let after = from && ` after ${from}`;
     for (let pages = 0; pages < PAGES_MAX; pages++) {
       const page = await client.listed(`${question}${after}`);
       rows.push(...page.rows);
-      if (!page.more) break;
+      if (!page.more) return { rows, more: false };
       after = ` after ${page.more}`;
     }
-    return rows;
+    return { rows, more: true };
   }
 
-  const views = { users, rooms, connected, figures };
+  const views = { users, rooms, connected, figures, audit };
   async function show(which) {
-    for (const tab of tabs.children) tab.setAttribute('aria-selected', String(tab.dataset.view === which));
+    for (const tab of tabs.children) {
+      tab.setAttribute('aria-selected', String(tab.dataset.view === which));
+      tab.tabIndex = tab.dataset.view === which ? 0 : -1;
+    }
+    panel.setAttribute('aria-labelledby', `admin-tab-${which}`);
     status.textContent = '';
+    // Shown once: whoever goes on to look at something else has it.
+    once.replaceChildren();
     // Nobody is to write into what is about to go.
     panel.replaceChildren(h('p', { class: 'hint' }, t('loading')));
-    const showing = views[which]();
-    const mine = turn;
-    try {
-      await showing;
-    } catch (error) {
-      if (mine !== turn) return;
-      panel.replaceChildren();
-      status.textContent = error.message || t('offline');
-    }
+    await views[which]();
   }
+  /** The keys of a list of tabs. */
+  tabs.addEventListener('keydown', (event) => {
+    const at = [...tabs.children].indexOf(document.activeElement);
+    const last = tabs.children.length - 1;
+    const to = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at === 0 ? last : at - 1, Home: 0, End: last }[event.key];
+    if (to === undefined || at < 0) return;
+    event.preventDefault();
+    tabs.children[to].focus();
+    show(tabs.children[to].dataset.view);
+  });
   for (const view of Object.keys(views)) {
-    tabs.append(h('button', { type: 'button', role: 'tab', 'data-view': view, onclick: () => show(view) }, t(`admin-${view}`)));
+    tabs.append(h('button', { type: 'button', role: 'tab', id: `admin-tab-${view}`, 'aria-controls': 'admin-panel', 'data-view': view, onclick: () => show(view) }, t(`admin-${view}`)));
   }
   show('users');
   tabs.firstElementChild.focus();

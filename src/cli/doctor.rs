@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{Setup, text};
 use crate::config::Config;
-use crate::store::{Lock, StoreError};
+use crate::store::{Holder, Lock};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -65,14 +65,6 @@ impl Finding {
     }
 }
 
-/// Whether somebody serves the data directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Running {
-    No,
-    /// With the number of its process, if it is known.
-    Yes(Option<u32>),
-}
-
 pub fn run(setup: &Setup, args: &Args) -> anyhow::Result<()> {
     let (config, file) = setup.load()?;
     let mut out = io::stdout().lock();
@@ -115,19 +107,21 @@ pub fn run(setup: &Setup, args: &Args) -> anyhow::Result<()> {
     }
 }
 
-fn server(config: &Config) -> (Running, Finding) {
+fn server(config: &Config) -> (Holder, Finding) {
     const CHECK: &str = "server";
     let dir = &config.server.data_dir;
     if !dir.exists() {
         let advice = "`chatd quickstart` or `chatd serve` makes it; or the configuration means another server";
-        return (Running::No, Finding::fail(CHECK, format!("there is no data directory {}", dir.display()), advice));
+        return (Holder::Nobody, Finding::fail(CHECK, format!("there is no data directory {}", dir.display()), advice));
     }
-    match Lock::take(dir) {
-        Ok(_) => (Running::No, Finding::ok(CHECK, "is not running")),
-        Err(StoreError::Locked { pid, .. }) => {
+    match Lock::holder(dir) {
+        Ok(Holder::Nobody) => (Holder::Nobody, Finding::ok(CHECK, "is not running")),
+        Ok(Holder::Process(pid)) => {
             let which = pid.map_or(String::new(), |pid| format!(" (process {pid})"));
-            (Running::Yes(pid), Finding::ok(CHECK, format!("is running{which}")))
+            (Holder::Process(pid), Finding::ok(CHECK, format!("is running{which}")))
         }
-        Err(error) => (Running::No, Finding::fail(CHECK, error.to_string(), "see the message")),
+        Err(error) => {
+            (Holder::Nobody, Finding::fail(CHECK, error.to_string(), "run this as the user of the server, or as root"))
+        }
     }
 }

@@ -13,6 +13,7 @@ mod doctor;
 mod history;
 mod invite;
 mod man;
+mod output;
 mod password;
 mod quickstart;
 mod room;

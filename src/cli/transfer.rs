@@ -1,13 +1,13 @@
 //! `chatd export` and `chatd import`: the whole server as lines of JSON (docs/export-format.md), and back.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
 use super::Setup;
+use super::output::new_file;
 use crate::store::{Lock, Writer};
 
 /// Lines between two looks at how far it is.
@@ -39,24 +39,15 @@ pub fn export(setup: &Setup, args: &ExportArgs) -> anyhow::Result<()> {
         reader.export(args.with_secrets, |line| writeln!(out, "{line}"))?;
         return Ok(out.flush()?);
     }
-    let name = || args.file.display().to_string();
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&args.file).with_context(name)?;
-    let (mut out, mut told) = (BufWriter::new(file), Told::new("exported"));
-    let written = reader.export(args.with_secrets, |line| {
-        told.another();
-        writeln!(out, "{line}")
-    });
-    told.end();
-    let whole = written.map_err(anyhow::Error::from).and_then(|rows| {
-        out.flush()?;
-        out.get_ref().sync_all()?;
-        Ok(rows)
-    });
-    if whole.is_err() {
-        // Half a file is no use to anybody.
-        let _ = fs::remove_file(&args.file);
-    }
-    let rows = whole.with_context(name)?;
+    let mut told = Told::new("exported");
+    let rows = new_file(&args.file, |out| {
+        let rows = reader.export(args.with_secrets, |line| {
+            told.another();
+            writeln!(out, "{line}")
+        });
+        told.end();
+        Ok(rows?)
+    })?;
     let secrets = if args.with_secrets { "; keep it secret: people can be logged in as with it" } else { "" };
     Ok(writeln!(io::stdout(), "{}: {rows} rows{secrets}", args.file.display())?)
 }
@@ -92,7 +83,7 @@ pub fn import(setup: &Setup, args: &ImportArgs) -> anyhow::Result<()> {
             break;
         }
     }
-    writer.checkpoint()?;
+    drop(writer);
     writeln!(io::stdout(), "{} rows imported into {}", imported.rows, dir.display())?;
     if !imported.secrets {
         writeln!(io::stdout(), "No passwords were in it: `chatd user passwd NAME` gives an account a new one.")?;

@@ -52,15 +52,22 @@ struct Listed<'a> {
     token_used: Option<String>,
 }
 
-fn list(setup: &Setup, name: &str, json: bool) -> anyhow::Result<()> {
-    let reader = setup.reader()?;
-    let account = existing(&reader, name)?;
-    let (devices, tokens) = (reader.devices(account.id)?, reader.tokens(account.id)?);
+type Row<'a> = (&'a str, Option<&'a DeviceRow>, Option<&'a TokenRow>);
+
+/// Devices that have been here with the tokens they may have, then those that have a token alone.
+pub fn rows<'a>(devices: &'a [DeviceRow], tokens: &'a [TokenRow]) -> Vec<Row<'a>> {
     let token_of = |device: &DeviceRow| tokens.iter().find(|token| token.device == device.name);
     let of_devices = devices.iter().map(|device| (&*device.name, Some(device), token_of(device)));
     let only = |token: &&TokenRow| !devices.iter().any(|device| device.name == token.device);
     let others = tokens.iter().filter(only).map(|token| (&*token.device, None, Some(token)));
-    let rows: Vec<(&str, Option<&DeviceRow>, Option<&TokenRow>)> = of_devices.chain(others).collect();
+    of_devices.chain(others).collect()
+}
+
+fn list(setup: &Setup, name: &str, json: bool) -> anyhow::Result<()> {
+    let reader = setup.reader()?;
+    let account = existing(&reader, name)?;
+    let (devices, tokens) = (reader.devices(account.id)?, reader.tokens(account.id)?);
+    let rows = rows(&devices, &tokens);
     let mut out = io::BufWriter::new(io::stdout().lock());
     if json {
         for (name, device, token) in &rows {
@@ -78,7 +85,7 @@ fn list(setup: &Setup, name: &str, json: bool) -> anyhow::Result<()> {
         writeln!(out, "No device of {} has a name or a token.", text::clean(&account.name))?;
     } else {
         let zone = text::zone();
-        let row = |(name, device, token): &(&str, Option<&DeviceRow>, Option<&TokenRow>)| {
+        let row = |(name, device, token): &Row<'_>| {
             let seen = device.map_or("never".into(), |device| text::local(device.last_seen, zone));
             let token = match token {
                 None => String::new(),

@@ -1,16 +1,14 @@
 //! `chatd user export`: all that belongs to one person, as lines of JSON that a person can read.
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::history::content;
-use super::{Setup, text, user};
+use super::output::new_file;
+use super::{Setup, text, user, user_devices};
 use crate::event::{Body, EventId, Millis, Owner, RoomId};
 use crate::store::{AccountRow, Reader, RoomKind};
 
@@ -33,18 +31,8 @@ pub fn run(setup: &Setup, args: &Args) -> anyhow::Result<()> {
         tell(&reader, &account, &mut out)?;
         return Ok(out.flush()?);
     }
-    let name = || args.file.display().to_string();
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&args.file).with_context(name)?;
-    let mut out = BufWriter::new(file);
-    let lines = tell(&reader, &account, &mut out).and_then(|lines| {
-        out.flush()?;
-        Ok(lines)
-    });
-    if lines.is_err() {
-        // Half a file is no use to anybody.
-        let _ = std::fs::remove_file(&args.file);
-    }
-    Ok(writeln!(io::stdout(), "{}: {} lines about {}", name(), lines.with_context(name)?, account.name)?)
+    let lines = new_file(&args.file, |out| tell(&reader, &account, out))?;
+    Ok(writeln!(io::stdout(), "{}: {lines} lines about {}", args.file.display(), account.name)?)
 }
 
 /// A line for each thing: `account`, `room`, `device`, `certificate`, `event`.
@@ -83,13 +71,13 @@ fn tell(reader: &Reader, account: &AccountRow, out: &mut impl Write) -> anyhow::
         )?;
         names.insert(room.id, name);
     }
-    let tokens = reader.tokens(account.id)?;
-    for device in reader.devices(account.id)? {
-        let token = tokens.iter().find(|token| token.device == device.name);
+    let (devices, tokens) = (reader.devices(account.id)?, reader.tokens(account.id)?);
+    for (name, device, token) in user_devices::rows(&devices, &tokens) {
         line(
             out,
             json!({ "device": {
-                "name": *device.name, "first_seen": when(device.first_seen), "last_seen": when(device.last_seen),
+                "name": name, "first_seen": device.map(|device| when(device.first_seen)),
+                "last_seen": device.map(|device| when(device.last_seen)),
                 "token": token.map(|token| json!({ "created": when(token.created), "last_used": token.last_used.map(when) })),
             }}),
         )?;

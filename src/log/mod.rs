@@ -45,6 +45,6 @@ pub use writer::{Log, LogClosed, Reply, Running};
 // What a reader of the log has to know of the store below it, so that nobody above knows the store itself.
 pub use crate::store::{
     AccountRow as Account, AuditQuery, AuditRow, BanKind, BanRow, CertificateRow, Conversation, DeviceRow as Device,
-    Due, Gap, InvitationRow, Keep, MORE_MAX, Mark, Missed, RoomRow, RoomStats, Shown, Span, StoreError, Terms,
-    TokenRow, Wanted,
+    Due, Gap, InvitationRow, MORE_MAX, Mark, Missed, RoomRow, RoomStats, Shown, Span, StoreError, Terms, TokenRow,
+    Wanted,
 };

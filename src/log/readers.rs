@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::event::{AccountId, EventId, Millis, RoomId, Seq};
 use crate::store::{
-    AccountRow, AuditQuery, AuditRow, BanRow, CertificateRow, DeviceRow, Due, Gap, InvitationRow, Keep, Kinds, Missed,
+    AccountRow, AuditQuery, AuditRow, BanRow, CertificateRow, DeviceRow, Due, Gap, InvitationRow, Kinds, Missed,
     Reader, RoomRow, RoomStats, StoreError, Terms, TokenRow,
 };
 
@@ -153,12 +153,7 @@ impl Readers {
 
     /// The first room from this id on in which something is older than its term.
     pub async fn due(&self, terms: Terms, now: Millis, from: RoomId) -> Result<Option<Due>, StoreError> {
-        self.read(move |reader| reader.due(terms, now, from)).await
-    }
-
-    /// How long the room keeps what is said in it.
-    pub async fn kept(&self, room: RoomId) -> Result<Keep, StoreError> {
-        self.read(move |reader| reader.kept(room)).await
+        self.look(move |reader| reader.due(terms, now, from)).await
     }
 
     /// The invitation code with this hash.
@@ -168,7 +163,7 @@ impl Readers {
 
     /// What administrators have ordered and nobody has answered.
     pub async fn open_orders(&self) -> Result<Vec<(i64, String)>, StoreError> {
-        self.read(|reader| reader.open_orders()).await
+        self.look(|reader| reader.open_orders()).await
     }
 
     /// The right to search, for one at a time.
@@ -181,8 +176,16 @@ impl Readers {
         &self,
         work: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.inner.reads.inc();
+        self.look(work).await
+    }
+
+    /// The same for what the server asks for its own sake, over and over: it is in no figure.
+    async fn look<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let inner = self.inner.clone();
-        inner.reads.inc();
         let stopped = |_| StoreError::other("the server is stopping");
         let permit = self.inner.permits.acquire().await.map_err(|_| StoreError::other("the server is stopping"))?;
         let result = tokio::task::spawn_blocking(move || {

@@ -47,7 +47,7 @@ pub use credentials::{CertificateRow, INVITATION_ID, InvitationRow};
 pub use error::{Result, StoreError};
 pub use history::{Counts, Kinds, RoomStats};
 pub use missed::{Gap, MORE_MAX, Missed};
-pub use open::{Lock, database_path, post_order};
+pub use open::{Holder, Lock, database_path, post_order};
 pub use past::{Conversation, Found, Mark, Shown, Span, Wanted};
 pub use retention::{Due, Keep, Terms};
 pub use search::Search;

@@ -30,7 +30,29 @@ pub struct Lock {
     _file: File,
 }
 
+/// Who has that right, as far as somebody who only looks can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Nobody,
+    /// With the number of the process, if it is known.
+    Process(Option<u32>),
+}
+
 impl Lock {
+    /// Who has the lock. Makes nothing: whoever asks, as whatever user, is in nobody's way later.
+    pub fn holder(data_dir: &Path) -> Result<Holder> {
+        let path = data_dir.join("chat.lock");
+        let mut file = match File::open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Holder::Nobody),
+            opened => opened.map_err(|error| StoreError::io(&error, &path))?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Holder::Nobody),
+            Err(TryLockError::WouldBlock) => Ok(Holder::Process(process_in(&mut file))),
+            Err(TryLockError::Error(error)) => Err(StoreError::io(&error, &path)),
+        }
+    }
+
     /// Creates the directory (0700) if need be. Fails at once if somebody else has the lock.
     pub fn take(data_dir: &Path) -> Result<Lock> {
         make_dir(data_dir)?;
@@ -47,9 +69,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let pid = file.read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse().ok());
-                return Err(StoreError::Locked { path, pid });
+                return Err(StoreError::Locked { path, pid: process_in(&mut file) });
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
@@ -57,6 +77,12 @@ impl Lock {
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Lock { _file: file })
     }
+}
+
+/// What the holder has written into the lock.
+fn process_in(file: &mut File) -> Option<u32> {
+    let mut holder = String::new();
+    file.read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse().ok())
 }
 
 /// The writing connection, with the newest schema. Creates what is not there.

@@ -35,7 +35,7 @@ const TABLES: [(&str, &str); 17] = [
     // The newest id ever given in each table: none is given twice.
     ("sqlite_sequence", "name"),
 ];
-/// What nobody may log in with is left out, unless it is asked for.
+/// What somebody could log in with is left out unless it is asked for; so are the hashes of passwords.
 const SECRET: [&str; 2] = ["tokens", "invitations"];
 /// How far the index is: the importing side makes its own. And orders are for the server that runs.
 const LEFT_OUT: &str =

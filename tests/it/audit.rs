@@ -56,6 +56,13 @@ async fn acts_of_the_command_line_and_of_sessions() {
     let dump = format!("{:?}", acts(&server, &["--last", "1000"]));
     assert!(!dump.contains("secretword") && !dump.contains("argon2"), "{dump}");
 
+    // However long an act is, a program gets an object a line.
+    root.ask_service(&format!("bans add account carol {}", "\u{3}4\"x\" ".repeat(60))).await;
+    for line in root.ask_service("audit json").await {
+        assert!(serde_json::from_str::<Value>(&line).is_ok(), "{line}");
+    }
+    server.chatd(&["ban", "remove", "account", "carol"]).ok();
+
     // In any client, page by page, for administrators alone.
     let answer = root.ask_service("audit").await;
     assert!(answer.iter().any(|line| line.contains("127.0.0.1: REHASH")), "{answer:?}");

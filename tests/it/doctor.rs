@@ -67,6 +67,11 @@ async fn a_server_in_good_health() {
     let visit = Visit::at(&server);
     visit.says("server", "ok", "is not running");
     visit.says("port", "ok", "is free");
+    // It leaves nothing behind that would be in the way of the server's user.
+    let lock = server.data_dir().join("chat.lock");
+    std::fs::remove_file(&lock).expect("the lock's file");
+    Visit::at(&server).says("server", "ok", "is not running");
+    assert!(!lock.exists());
     let taken = std::net::TcpListener::bind(server.address()).expect("the port");
     Visit::at(&server).says("port", "fail", "another program listens");
     drop(taken);

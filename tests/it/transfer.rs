@@ -152,6 +152,8 @@ async fn all_that_belongs_to_one_person() {
         .filter_map(|event| event["text"].as_str())
         .collect();
     assert_eq!(said, (0..50).map(|n| format!("between us {n}")).collect::<Vec<_>>());
+    let devices: Vec<&str> = all("device").iter().filter_map(|device| device["name"].as_str()).collect();
+    assert_eq!(devices, ["phone"], "one that has a token and was never here");
     // What others said, and what lets somebody in, is not in it.
     assert!(!text.contains("line 1 ") && !text.contains("argon2") && !text.contains("\"hash\""), "{text}");
     server.chatd(&["user", "export", "alice", "alice.jsonl"]).ok();

@@ -3,11 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
-use super::{Finding, Running};
+use super::Finding;
 use crate::cli::text;
 use crate::clock;
 use crate::config::Config;
-use crate::store::{Reader, StoreError};
+use crate::store::{Holder, Reader, StoreError};
 
 /// Clocks of two programs on one machine do not differ by more.
 const AHEAD: i64 = 5_000;
@@ -16,17 +16,17 @@ const ORDERS_WITHIN: Duration = Duration::from_secs(2);
 /// The index is a second behind, or a few hundred messages.
 const UNINDEXED_MAX: usize = 10_000;
 
-pub fn all(config: &Config, running: Running) -> Vec<Finding> {
+pub fn all(config: &Config, running: Holder) -> Vec<Finding> {
     const CHECK: &str = "integrity";
     let reader = match Reader::open(&config.server.data_dir) {
         Ok(reader) => reader,
-        Err(error @ StoreError::NotFound { .. }) if running == Running::No => {
+        Err(error @ StoreError::NotFound { .. }) if running == Holder::Nobody => {
             return vec![Finding::warn(CHECK, error.to_string(), "nothing to do if the server is new")];
         }
         Err(error) => return vec![Finding::fail(CHECK, error.to_string(), "see the message")],
     };
     let mut findings = vec![clock_of(&reader)];
-    if running != Running::No {
+    if running != Holder::Nobody {
         findings.push(orders(&reader));
     }
     findings.push(match reader.quick_check() {

@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{Finding, Running};
+use super::Finding;
 use crate::config::Config;
 use crate::server::certificate_files;
-use crate::store::database_path;
+use crate::store::{Holder, database_path};
 
 /// Less room than this is told of; with less than the second, it is late.
 const ROOM_WARN: u64 = 1 << 30;
@@ -15,7 +15,7 @@ const ROOM_FAIL: u64 = 100 << 20;
 /// Open files beside the connections: the database, listeners, certificates.
 const FILES_BESIDE: u64 = 64;
 
-pub fn all(config: &Config, running: Running) -> Vec<Finding> {
+pub fn all(config: &Config, running: Holder) -> Vec<Finding> {
     let mut findings = Vec::new();
     let dir = &config.server.data_dir;
     findings.push(private("key", &certificate_files(config).1, "600"));
@@ -74,14 +74,14 @@ fn room(dir: &Path) -> Finding {
     }
 }
 
-fn open_files(config: &Config, running: Running) -> Finding {
+fn open_files(config: &Config, running: Holder) -> Finding {
     const CHECK: &str = "open files";
     let (path, whose) = match running {
-        Running::Yes(Some(pid)) => (format!("/proc/{pid}/limits"), "the server"),
-        Running::Yes(None) => {
+        Holder::Process(Some(pid)) => (format!("/proc/{pid}/limits"), "the server"),
+        Holder::Process(None) => {
             return Finding::warn(CHECK, "the server's process is not known", "look at /proc/PID/limits");
         }
-        Running::No => ("/proc/self/limits".to_owned(), "a program started like this one"),
+        Holder::Nobody => ("/proc/self/limits".to_owned(), "a program started like this one"),
     };
     let Some(limit) = fs::read_to_string(&path).ok().as_deref().and_then(soft_limit) else {
         return Finding::warn(

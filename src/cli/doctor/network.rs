@@ -8,13 +8,14 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
-use super::{Finding, Running};
+use super::Finding;
 use crate::client::trust::{Trust, client_config};
 use crate::clock;
 use crate::config::Config;
 use crate::net::cert;
 use crate::net::tls::{self, ServerTls, pem};
 use crate::server::{acme_settings, certificate_files};
+use crate::store::Holder;
 
 const DAY: i64 = 86_400_000;
 /// Who renews by hand wants to know so much earlier.
@@ -76,13 +77,13 @@ fn covers(name: &str, host: &str) -> bool {
     }
 }
 
-pub fn ports(config: &Config, running: Running) -> Vec<Finding> {
+pub fn ports(config: &Config, running: Holder) -> Vec<Finding> {
     config.server.listen.iter().map(|address| port(config, *address, running)).collect()
 }
 
-fn port(config: &Config, listen: SocketAddr, running: Running) -> Finding {
+fn port(config: &Config, listen: SocketAddr, running: Holder) -> Finding {
     const CHECK: &str = "port";
-    if running == Running::No {
+    if running == Holder::Nobody {
         return match TcpListener::bind(listen) {
             Ok(_) => Finding::ok(CHECK, format!("{listen} is free")),
             Err(error) if error.kind() == ErrorKind::AddrInUse => {

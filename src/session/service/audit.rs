@@ -1,6 +1,6 @@
 //! What administrators ask the service about the acts of administrators, as they do by `chatd audit`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::encode;
 use crate::log::AuditQuery;
@@ -8,6 +8,9 @@ use crate::log::AuditQuery;
 use super::super::Session;
 use super::Asked;
 use super::admin::PAGE;
+
+/// Bytes of an act that is told in part.
+const WHAT_MAX: usize = 100;
 
 impl Session {
     /// The newest acts, or those before one.
@@ -29,10 +32,18 @@ impl Session {
         }
         for row in &rows {
             if to.json {
-                self.service_json(&json!({
+                let mut object = json!({
                     "id": row.id, "time": encode::iso(row.time), "who": row.who, "from": row.place, "what": row.what,
                     "done": row.done, "result": row.result,
-                }));
+                });
+                // A program reads a line as one object; what is too long for one stands whole in `chatd audit`.
+                let (begin, _) = encode::split(&row.what, WHAT_MAX);
+                for (key, less) in [("result", Value::Null), ("what", begin.into()), ("what", "".into())] {
+                    if !self.service_fits(&object) {
+                        object[key] = less;
+                    }
+                }
+                self.service_json(&object);
                 continue;
             }
             let refused = if row.done { String::new() } else { format!(" (refused: {})", row.result) };

@@ -125,7 +125,7 @@ export function admin(app) {
   const audit = () => fill(async () => {
     const { rows } = await client.listed('audit');
     return [table([t('admin-time'), t('admin-who'), t('admin-from'), t('admin-what')], rows.reverse().map((row) => [
-      when(row.time), name(row.who), plain(row.from), [plain(row.what), row.done ? '' : ` (${t('admin-refused')}: ${plain(row.result)})`],
+      when(row.time), name(row.who), plain(row.from), [plain(row.what), row.done ? '' : ` (${t('admin-refused')}: ${plain(row.result ?? '')})`],
     ]))];
   });
 

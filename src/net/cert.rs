@@ -3,10 +3,10 @@
 //! Promises: the private key is never readable by others, not even for a moment, and nothing is overwritten unless
 //! that was asked for.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256};
@@ -150,6 +150,8 @@ pub fn put(path: &Path, content: &[u8], mode: u32, force: bool) -> Result<(), Ce
     let fresh = PathBuf::from(fresh);
     let written = (|| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&fresh)?;
+        // A narrow umask takes the certificate from those who are to read it.
+        file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(content)?;
         file.sync_all()?;
         // A hard link, unlike a rename, refuses to replace what somebody else put there in the meantime.

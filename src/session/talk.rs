@@ -300,8 +300,8 @@ impl Session {
     }
 
     pub(super) fn find_person(&self, nick: &str) -> Option<Arc<Person>> {
-        let name = AccountName::parse(nick).ok()?;
-        self.ctx.log.roster().by_key(name.key())
+        let key = AccountName::key_of(nick).ok()?;
+        self.ctx.log.roster().by_key(&key)
     }
 }
 

@@ -22,6 +22,7 @@ pub fn serve(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
         None => tracing::info!("no configuration file: built-in defaults"),
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
         .enable_all()
         .build()
         .context("cannot start the threads; does the machine limit processes or memory?")?;
@@ -32,4 +33,10 @@ pub fn serve(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
         };
         server::run(config, file, logging, shutdown).await
     })
+}
+
+/// Threads for the sessions: one processor is left to the writer, to passwords and to the kernel. With fewer threads lines
+/// of the same moment wait less for each other, and sessions change the processor less often.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() - 1).max(1)
 }

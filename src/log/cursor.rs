@@ -1,8 +1,9 @@
 //! A place in a room's log, and the bell that says when there is more. Reading goes from the shared tail, and below it
 //! from the store, by the same calls: the reader cannot tell, and need not.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::event::Seq;
 use crate::live::{Bell, Mailbox};
@@ -22,8 +23,8 @@ pub struct Cursor {
     pub name: Arc<str>,
     /// The place of the next entry that is not in `ahead`.
     next: Seq,
-    /// With their places.
-    ahead: VecDeque<(Seq, Arc<Entry>)>,
+    /// With their places, the next one last. Mostly there is one, which needs no memory of its own.
+    ahead: SmallVec<[(Seq, Arc<Entry>); 1]>,
     /// The room's count of redactions when `ahead` was read.
     redactions: usize,
 }
@@ -35,7 +36,7 @@ impl Cursor {
         room.attach(bell.clone());
         let snapshot = room.snapshot();
         let (name, next) = (snapshot.state.name.clone(), snapshot.head + 1);
-        let cursor = Cursor { room, bell, name, next, ahead: VecDeque::new(), redactions: 0 };
+        let cursor = Cursor { room, bell, name, next, ahead: SmallVec::new(), redactions: 0 };
         (cursor, snapshot)
     }
 
@@ -54,7 +55,7 @@ impl Cursor {
     pub fn peek(&mut self) -> Result<Option<&Arc<Entry>>, NotInMemory> {
         let redactions = self.room.redactions();
         if redactions != self.redactions
-            && let Some((place, _)) = self.ahead.front()
+            && let Some((place, _)) = self.ahead.last()
         {
             // What was looked at ahead may have been taken back since.
             self.next = *place;
@@ -64,11 +65,14 @@ impl Cursor {
             self.redactions = redactions;
             match self.room.read_into(self.next, WINDOW, &mut self.ahead) {
                 Place::End => return Ok(None),
-                Place::Tail => self.next += self.ahead.len() as Seq,
+                Place::Tail => {
+                    self.next += self.ahead.len() as Seq;
+                    self.ahead.reverse();
+                }
                 Place::Below(_) => return Err(NotInMemory),
             }
         }
-        Ok(self.ahead.front().map(|(_, entry)| entry))
+        Ok(self.ahead.last().map(|(_, entry)| entry))
     }
 
     /// Fetches from the store what [`Cursor::peek`] could not see.
@@ -80,17 +84,18 @@ impl Cursor {
         // Retention may have taken places out of the middle; what the tail has is read from the tail.
         self.next = first;
         for (seq, entry) in rows.into_iter().filter(|(seq, _)| *seq < first) {
-            self.ahead.push_back((seq, entry));
+            self.ahead.push((seq, entry));
             self.next = seq + 1;
         }
+        self.ahead.reverse();
         Ok(())
     }
 
     /// Goes past the entry that was looked at, and hands it out.
     pub fn advance(&mut self) -> Option<Arc<Entry>> {
-        let entry = self.ahead.pop_front().map(|(_, entry)| entry);
-        if self.ahead.is_empty() && self.ahead.capacity() > 0 {
-            self.ahead.shrink_to_fit();
+        let entry = self.ahead.pop().map(|(_, entry)| entry);
+        if self.ahead.is_empty() && self.ahead.spilled() {
+            self.ahead = SmallVec::new();
         }
         entry
     }

@@ -14,11 +14,11 @@ mod markers;
 mod metadata;
 mod mirror;
 mod orders;
+mod pace;
 mod past;
 mod readers;
 mod tail;
 mod tokens;
-mod wakes;
 mod world;
 mod writer;
 

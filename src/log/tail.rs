@@ -100,6 +100,8 @@ pub struct Room {
     /// How often something of the log was taken back; see [`Room::redactions`].
     redactions: AtomicUsize,
     bells: Mutex<Vec<Arc<Bell>>>,
+    /// How many there are, for whoever must not wait for the lock.
+    readers: AtomicUsize,
 }
 
 struct Tail {
@@ -137,6 +139,7 @@ impl Room {
             tail: RwLock::new(tail),
             redactions: AtomicUsize::new(0),
             bells: Mutex::default(),
+            readers: AtomicUsize::new(0),
         })
     }
 
@@ -166,7 +169,7 @@ impl Room {
 
     /// At most `limit` entries from place `from` on.
     pub fn read(&self, from: Seq, limit: usize) -> Page {
-        let mut entries = VecDeque::new();
+        let mut entries = Vec::new();
         match self.read_into(from, limit, &mut entries) {
             Place::End => Page::End,
             Place::Below(first) => Page::Below(first),
@@ -175,7 +178,7 @@ impl Room {
     }
 
     /// The same, put with their places into a buffer that is there already.
-    pub fn read_into(&self, from: Seq, limit: usize, entries: &mut VecDeque<(Seq, Arc<Entry>)>) -> Place {
+    pub fn read_into(&self, from: Seq, limit: usize, entries: &mut impl Extend<(Seq, Arc<Entry>)>) -> Place {
         let tail = self.read_tail();
         let place = tail.look(from);
         if place == Place::Tail {
@@ -320,7 +323,7 @@ impl Room {
 
     /// How many sessions read the room.
     pub(super) fn readers(&self) -> usize {
-        self.lock_bells().len()
+        self.readers.load(Ordering::Relaxed)
     }
 
     /// How many of them have been told that there is news, and have not looked yet.
@@ -331,12 +334,14 @@ impl Room {
     /// Hangs a bell; from now on growth rings it. To be done before the first look at the room.
     pub fn attach(&self, bell: Arc<Bell>) {
         self.lock_bells().push(bell);
+        self.readers.fetch_add(1, Ordering::Relaxed);
     }
 
     pub fn detach(&self, bell: &Arc<Bell>) {
         let mut bells = self.lock_bells();
         if let Some(at) = bells.iter().position(|other| Arc::ptr_eq(other, bell)) {
             bells.swap_remove(at);
+            self.readers.fetch_sub(1, Ordering::Relaxed);
         }
     }
 

@@ -1,5 +1,5 @@
 //! The writer thread and the publisher task. What has piled up while the last commit was syncing goes into the next
-//! one: no timer, the load makes the groups. The thread decides and commits; the task makes visible and rings, so that
+//! one; the load makes the groups, and only where very many readers are woken a timer does ([`Pace`]). The thread decides and commits; the task makes visible and rings, so that
 //! the next group is on its way to the disk while the last one is on its way to the people.
 
 use std::path::Path;
@@ -22,9 +22,9 @@ use super::credentials::Which;
 use super::directory::Directory;
 use super::figures::Figures;
 use super::metadata;
+use super::pace::Pace;
 use super::readers::Readers;
 use super::tail::TailBudget;
-use super::wakes::Wakes;
 use super::world::Intent;
 
 /// Submissions that wait at most; when full, submitting waits, and so do the clients who submit.
@@ -228,7 +228,12 @@ fn write(
     let mut intents = Vec::new();
     let mut index = false;
     let mut in_the_way = None;
+    let mut pace = Pace::new(Instant::now());
     while inbox.blocking_recv_many(&mut group, GROUP) > 0 {
+        if let Some(wait) = pace.wait(Instant::now()).filter(|_| group.len() < GROUP) {
+            std::thread::sleep(wait);
+            group.extend(std::iter::from_fn(|| inbox.try_recv().ok()).take(GROUP - group.len()));
+        }
         let mut replies = Vec::with_capacity(group.len());
         for submission in group.drain(..) {
             match submission {
@@ -244,8 +249,11 @@ fn write(
             let began = Instant::now();
             let commit = core.commit(&intents);
             figures.count(&commit, began.elapsed());
-            intents.clear();
             committed.fetch_add(1, Ordering::Release);
+            // Who waits for an answer is woken by that.
+            let readers: usize = commit.growth.iter().map(|growth| growth.room.readers()).sum();
+            pace.committed(began, readers.saturating_sub(intents.len()));
+            intents.clear();
             owes_checkpoint.store(core.owes_checkpoint(), Ordering::Release);
             if commits.blocking_send((commit, replies)).is_err() {
                 break;
@@ -271,16 +279,9 @@ fn write(
 
 async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<Reply>)>) {
     let index = tokio::time::sleep(INDEX_AFTER);
-    let mut wakes = Wakes::new(Instant::now());
-    let gathered = tokio::time::sleep(Duration::ZERO);
-    tokio::pin!(index, gathered);
+    tokio::pin!(index);
     let mut behind = true;
     loop {
-        if let Some(due) = wakes.due()
-            && gathered.deadline() != due.into()
-        {
-            gathered.as_mut().reset(due.into());
-        }
         tokio::select! {
             commit = commits.recv() => {
                 let Some((commit, replies)) = commit else { break };
@@ -289,9 +290,8 @@ async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<R
                     behind = true;
                     index.as_mut().reset(tokio::time::Instant::now() + INDEX_AFTER);
                 }
-                publish_one(&shared, &mut wakes, commit, replies);
+                publish_one(&shared, commit, replies);
             }
-            () = &mut gathered, if wakes.due().is_some() => wakes.wake(Instant::now()),
             () = &mut index, if behind => {
                 // A checkpoint may find a reader in its way once more.
                 behind = shared.owes_checkpoint.load(Ordering::Acquire);
@@ -305,7 +305,7 @@ async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<R
 
 /// The order matters: answers lie ready before their events can be seen; all rooms have grown, who came into a
 /// new one knows it, and all bells are marked before the watermark says so; the sessions wake last.
-fn publish_one(shared: &Shared, wakes: &mut Wakes, commit: Commit, replies: Vec<Reply>) {
+fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
     let mut wake = Vec::new();
     let mut waiting = Vec::new();
     for (reply, outcome) in replies.into_iter().zip(commit.outcomes) {
@@ -335,7 +335,7 @@ fn publish_one(shared: &Shared, wakes: &mut Wakes, commit: Commit, replies: Vec<
     later.into_iter().for_each(|effect| take_effect(shared, effect));
     grown.iter().for_each(|room| room.mark_bells());
     shared.watermark.store(commit.last.0, Ordering::Release);
-    wakes.add(grown, Instant::now());
+    grown.iter().for_each(|room| room.wake_readers());
     wake.iter().for_each(|mailbox| mailbox.wake());
     shared.published.send_modify(|serial| *serial += 1);
     for (waiter, outcome) in waiting {

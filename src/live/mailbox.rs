@@ -4,10 +4,11 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
+use futures_util::task::AtomicWaker;
 use smallvec::SmallVec;
-use tokio::sync::Notify;
 
 use crate::event::{AccountId, EventId, Note, RoomId};
 use crate::room::Refusal;
@@ -50,7 +51,11 @@ pub struct Mailbox {
     pub by_token: bool,
     /// Whether the session wants all the notes of those it watches.
     extended: AtomicBool,
-    notify: Notify,
+    /// Somebody wants the session to look; and what wakes it, if it sleeps.
+    rung: AtomicBool,
+    waker: AtomicWaker,
+    /// Something was put in since the last [`Mailbox::take`].
+    fresh: AtomicBool,
     mail: Mutex<Mail>,
 }
 
@@ -81,8 +86,17 @@ impl Mailbox {
         certificate: Option<Certificate>,
         by_token: bool,
     ) -> Arc<Mailbox> {
-        let (extended, notify, mail) = (false.into(), Notify::new(), Mutex::default());
-        Arc::new(Mailbox { session, account, certificate, by_token, extended, notify, mail })
+        Arc::new(Mailbox {
+            session,
+            account,
+            certificate,
+            by_token,
+            extended: AtomicBool::new(false),
+            rung: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+            fresh: AtomicBool::new(false),
+            mail: Mutex::default(),
+        })
     }
 
     /// See [`super::Watches`]: told of away messages and names too, not of coming and going alone.
@@ -94,52 +108,77 @@ impl Mailbox {
         self.extended.store(extended, Ordering::Relaxed);
     }
 
-    /// Waits until something was put in since the last [`Mailbox::take`]; may wake without reason.
+    /// Waits until somebody wants the session to look ([`Mailbox::wake`]); one session waits, in one task. Calls merge.
     pub async fn wait(&self) {
-        self.notify.notified().await;
+        std::future::poll_fn(|cx| self.poll_wait(cx)).await;
+    }
+
+    pub fn poll_wait(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_rung() {
+            return Poll::Ready(());
+        }
+        self.waker.register(cx.waker());
+        // Whoever rang before the waker was there has woken nobody.
+        if self.is_rung() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn is_rung(&self) -> bool {
+        self.rung.load(Ordering::Acquire) && self.rung.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether [`Mailbox::take`] would find anything. What was put in before the watermark rose is seen by whoever has
+    /// read that watermark.
+    pub fn has_mail(&self) -> bool {
+        self.fresh.load(Ordering::Acquire)
     }
 
     /// Takes everything out.
     pub fn take(&self) -> Mail {
-        std::mem::take(&mut *self.lock())
+        self.fresh.store(false, Ordering::Release);
+        std::mem::take(&mut *self.mail.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts an answer in without waking: the ring for what it caused follows, or [`Mailbox::wake`].
     pub fn ack(&self, ack: Ack) {
-        self.lock().acks.push(ack);
+        self.put(|mail| mail.acks.push(ack));
     }
 
     pub fn wake(&self) {
-        self.notify.notify_one();
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            self.waker.wake();
+        }
     }
 
     pub fn note(&self, note: Arc<Note>) {
-        let mut mail = self.lock();
-        if mail.notes.len() == NOTES_MAX {
-            mail.notes.pop_front();
-        }
-        mail.notes.push_back(note);
-        drop(mail);
+        self.put(|mail| {
+            if mail.notes.len() == NOTES_MAX {
+                mail.notes.pop_front();
+            }
+            mail.notes.push_back(note);
+        });
         self.wake();
     }
 
     pub fn rooms_changed(&self) {
-        self.lock().rooms_changed = true;
+        self.put(|mail| mail.rooms_changed = true);
         self.wake();
     }
 
     pub fn doubt_address(&self) {
-        self.lock().address_in_doubt = true;
+        self.put(|mail| mail.address_in_doubt = true);
         self.wake();
     }
 
     pub fn end(&self, reason: Arc<str>) {
-        self.lock().end.get_or_insert(reason);
+        self.put(|mail| {
+            mail.end.get_or_insert(reason);
+        });
         self.wake();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Mail> {
-        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    fn put(&self, put: impl FnOnce(&mut Mail)) {
+        put(&mut self.mail.lock().unwrap_or_else(PoisonError::into_inner));
+        self.fresh.store(true, Ordering::Release);
     }
 }
 
@@ -161,7 +200,7 @@ impl Bell {
     /// session that has heard the last one sees what this one is for.
     pub fn mark(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
-            self.mailbox.lock().grown.push(self.room);
+            self.mailbox.put(|mail| mail.grown.push(self.room));
         }
     }
 

@@ -149,7 +149,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         matches!(closed, Ok(Ok(())))
     }
 
-    fn poll_turn(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<io::Result<Turn>> {
+    /// See [`Conn::turn`].
+    pub fn poll_turn(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<io::Result<Turn>> {
         let write_first = self.write_first;
         for writing in [write_first, !write_first] {
             let moved = if writing {

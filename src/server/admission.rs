@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 use crate::net::limits::{ConnectionGuard, ConnectionRefused};
+use crate::net::listener::Accepted;
 use crate::net::{listener, proxy};
 
 use super::{Server, connection};
@@ -43,7 +44,6 @@ pub(super) fn admit(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>, h
             return;
         }
         if is_proxy {
-            // Boxed, as is the handshake: what is over soon must not make what stays larger.
             if let Some((stream, guard, address)) = Box::pin(introduced(stream, guard, peer, &shared, handshake)).await
             {
                 serve(stream, guard, address, &shared, handshake).await;
@@ -54,13 +54,20 @@ pub(super) fn admit(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>, h
     });
 }
 
-async fn serve(stream: TcpStream, _guard: ConnectionGuard, address: IpAddr, server: &Arc<Server>, handshake: Duration) {
+/// Does the handshake, and begins to serve in a task of its own: what the handshake needed is gone then.
+async fn serve(stream: TcpStream, guard: ConnectionGuard, address: IpAddr, server: &Arc<Server>, handshake: Duration) {
     let accepted = tokio::select! {
-        accepted = Box::pin(server.tls.accept(stream, handshake)) => accepted,
+        accepted = server.tls.accept(Accepted(stream), handshake) => accepted,
         () = server.ctx.stopping.cancelled() => return,
     };
     match accepted {
-        Ok(stream) => connection::serve(stream, &server.ctx, server.site.as_ref(), address).await,
+        Ok(stream) => {
+            let (stream, shared) = (Box::new(stream), server.clone());
+            server.sessions.spawn(async move {
+                let _guard = guard;
+                connection::serve(stream, &shared.ctx, shared.site.as_ref(), address).await;
+            });
+        }
         Err(error) => tracing::debug!(peer = %address, %error, "no TLS connection"),
     }
 }

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::config::Config;
 use crate::net::conn::Conn;
+use crate::net::listener::Accepted;
 use crate::net::tls;
 use crate::session::{self, Context, Peer};
 use crate::web::{self, Patience, Site, Spoken};
@@ -16,7 +16,8 @@ use crate::web::{self, Patience, Site, Spoken};
 /// How long who has not spoken in time may take to say good-bye.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-type Stream = TlsStream<TcpStream>;
+/// Boxed, since it passes through many hands, and each would keep a place for it.
+pub(super) type Stream = Box<TlsStream<Accepted>>;
 
 /// What is served over HTTP; `None`: nothing.
 pub fn site(config: &Config) -> Option<Arc<Site>> {

@@ -35,15 +35,17 @@ mod who;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use prometheus_client::metrics::counter::Counter;
+use rustc_hash::FxHashMap;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -233,6 +235,13 @@ struct Arrival {
     peer: Peer,
 }
 
+/// What a session that waits is woken by.
+enum Wake {
+    Mail,
+    Turn(std::io::Result<Turn>),
+    Timer,
+}
+
 /// A logged-in client.
 pub struct Session {
     ctx: Arc<Context>,
@@ -245,7 +254,8 @@ pub struct Session {
     monitored: Option<Box<Monitored>>,
     mailbox: Arc<Mailbox>,
     negotiation: Negotiation,
-    cursors: HashMap<RoomId, Cursor>,
+    /// By numbers that are ours, so nobody outside chooses them.
+    cursors: FxHashMap<RoomId, Cursor>,
     /// Rooms that have rung and are not written to their end.
     grown: Vec<RoomId>,
     rooms_changed: bool,
@@ -332,7 +342,7 @@ impl Session {
     }
 
     /// Logs the session in: the account comes online, the welcome is said, the account's rooms are entered.
-    async fn begin(ctx: Arc<Context>, person: Arc<Person>, arrival: Arrival) -> Result<Session, Arc<str>> {
+    async fn begin(ctx: Arc<Context>, person: Arc<Person>, arrival: Arrival) -> Result<Box<Session>, Arc<str>> {
         let Arrival { negotiation, realname, proof, device, away, peer } = arrival;
         let from = peer.clone();
         let settings = ctx.settings.load_full();
@@ -347,14 +357,14 @@ impl Session {
         let looking =
             Rate::per_second(f64::from(settings.messages_per_second) * 4.0, settings.message_burst.saturating_mul(10));
         let (grace, patience) = (settings.presence_grace, settings.ping_interval);
-        let mut session = Session {
+        let mut session = Box::new(Session {
             settings,
             id,
             peer: peer.address,
             grant: None,
             monitored: None,
             negotiation,
-            cursors: HashMap::new(),
+            cursors: FxHashMap::default(),
             grown: Vec::new(),
             rooms_changed: false,
             entering: VecDeque::new(),
@@ -393,7 +403,7 @@ impl Session {
             person: person.clone(),
             mailbox: mailbox.clone(),
             ctx: ctx.clone(),
-        };
+        });
         session.mailbox.set_extended(session.caps().contains(Cap::ExtendedMonitor));
         let news = person.enter(mailbox, &realname, away, (ctx.clock)());
         person.set_device(id, &device);
@@ -471,18 +481,33 @@ impl Session {
                 conn.push_line(farewell.as_str());
                 return reason;
             }
-            let wake = self.deferred.as_ref().and_then(|deferred| deferred.until);
+            let resumes = self.deferred.as_ref().and_then(|deferred| deferred.until);
             let patience = self.open.as_ref().and_then(|open| open.until());
-            let deadline = [wake, patience].into_iter().flatten().fold(pulse.next_check(), Instant::min);
+            let deadline = [resumes, patience].into_iter().flatten().fold(pulse.next_check(), Instant::min);
             if timer.deadline() != deadline.into() {
                 timer.as_mut().reset(deadline.into());
             }
             let read = self.wants_lines(conn) && self.deferred.is_none();
             // What did not fit the last write: the next round tells it. Reading has its turn in between.
             let more = moved && self.has_more();
-            tokio::select! {
-                () = std::future::ready(()), if more => {}
-                turn = conn.turn(read) => match turn {
+            // Most who are woken were rung for: then the connection need not be asked before the next sleep.
+            let mut slept = false;
+            let wake = std::future::poll_fn(|cx| {
+                if slept && self.mailbox.poll_wait(cx).is_ready() {
+                    return Poll::Ready(Wake::Mail);
+                }
+                if let Poll::Ready(turn) = conn.poll_turn(cx, read) {
+                    return Poll::Ready(Wake::Turn(turn));
+                }
+                if more || (!slept && self.mailbox.poll_wait(cx).is_ready()) {
+                    return Poll::Ready(Wake::Mail);
+                }
+                slept = true;
+                timer.as_mut().poll(cx).map(|()| Wake::Timer)
+            });
+            match wake.await {
+                Wake::Mail => {}
+                Wake::Turn(turn) => match turn {
                     Ok(Turn::Read(_)) => pulse.heard(),
                     Ok(Turn::Wrote(_)) => pulse.moved(),
                     Ok(Turn::Drained) => {
@@ -495,10 +520,12 @@ impl Session {
                     }
                     Err(error) => return error.to_string().into(),
                 },
-                () = self.mailbox.wait() => {}
-                () = &mut timer => {
+                Wake::Timer => {
                     self.batch_timeout(Instant::now());
-                    if let Some(until) = wake && until <= Instant::now() && let Some(deferred) = &mut self.deferred {
+                    if let Some(until) = resumes
+                        && until <= Instant::now()
+                        && let Some(deferred) = &mut self.deferred
+                    {
                         deferred.until = None;
                     }
                     if self.deferred.is_some() {
@@ -513,7 +540,9 @@ impl Session {
                         upkeep::Check::Ping => conn.push_line(&format!("PING {}", self.ctx.info.name)),
                         upkeep::Check::Dead(reason) => {
                             if !conn.is_busy() {
-                                conn.push_line(Line::new().command("ERROR").last(&format!("Closing link: {reason}")).as_str());
+                                conn.push_line(
+                                    Line::new().command("ERROR").last(&format!("Closing link: {reason}")).as_str(),
+                                );
                             }
                             return reason.into();
                         }
@@ -562,10 +591,11 @@ impl Session {
                 self.deferred = Some(deferred);
                 return None;
             }
-            return self.run_line(&deferred.line, true).await;
+            return Box::pin(self.run_line(&deferred.line, true)).await;
         }
         match lines.next(&mut conn.input)? {
-            Frame::Line(line) => self.run_line(line, false).await,
+            // Boxed: what runs for a moment must not make what waits all day larger.
+            Frame::Line(line) => Box::pin(self.run_line(line, false)).await,
             Frame::TooLong => {
                 self.numeric(crate::proto::numerics::ERR_INPUTTOOLONG, &[], "Input line was too long");
                 self.finish_answer();
@@ -631,6 +661,9 @@ impl Session {
     }
 
     fn take_mail(&mut self) {
+        if !self.mailbox.has_mail() {
+            return;
+        }
         let mail = self.mailbox.take();
         for ack in mail.acks {
             self.acknowledged(ack);
@@ -680,7 +713,7 @@ impl Session {
     }
 
     /// The session is over: no more cursors, no more presence.
-    fn end(mut self, reason: Arc<str>) {
+    fn end(mut self: Box<Self>, reason: Arc<str>) {
         self.presence.reason = reason;
         if let Some(message) = self.person.leave(self.id)
             && self.person.is_online()

@@ -91,7 +91,7 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
     lines: &mut LineReader,
     ctx: &Arc<Context>,
     peer: &Peer,
-) -> Result<Session, String> {
+) -> Result<Box<Session>, String> {
     let offer = Offer {
         external: peer.certificate.is_some(),
         registration: ctx.settings.load().newcomers != Newcomers::Closed,
@@ -288,7 +288,7 @@ impl Registration<'_> {
         !self.negotiating && self.nick.is_some() && self.realname.is_some() && !self.is_pending()
     }
 
-    async fn log_in(&mut self) -> Result<Session, String> {
+    async fn log_in(&mut self) -> Result<Box<Session>, String> {
         let login = match self.account.take() {
             Some(login) => login,
             None => self.log_in_by_pass().await?,

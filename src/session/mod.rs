@@ -3,6 +3,7 @@
 //! not read stays in the log, and what its client may send ahead is bounded by the windows below.
 
 mod commands;
+mod converse;
 mod credentials;
 mod deliver;
 mod help;
@@ -39,7 +40,6 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -56,30 +56,22 @@ use crate::clock::Clock;
 use crate::event::{EventId, Millis, NoteBody, RoomId, Seq};
 use crate::live::{Certificate, Grant, Mailbox, Person, Watches};
 use crate::log::{Cursor, Intent, Log, Proof, Reply, Room, StoreError};
-use crate::net::conn::{Conn, Turn};
-use crate::net::framing::{Frame, LineReader};
+use crate::net::conn::Conn;
+use crate::net::framing::LineReader;
 use crate::net::limits::{LoginThrottle, PlaceThrottle, Rate, TokenBucket};
 use crate::proto::caps::{Cap, CapSet, Negotiation};
 use crate::proto::device::DeviceName;
-use crate::proto::line::{Line, Message};
+use crate::proto::line::Line;
 use crate::proto::tags::TagFilter;
 use crate::room::Actor;
 
-use commands::Cost;
-use deliver::{OUT_HIGH, Since};
+use deliver::Since;
 use metadata::Listening;
 use missed::{Missing, Past};
 use monitor::Monitored;
 use presence::{Place, Presence};
 use reply::{Answer, Mine};
 
-/// Messages handed to the log and not yet answered; when so many are, no more of the client's lines are taken.
-const PENDING_MAX: usize = 128;
-/// Messages whose echo the client has not been shown; as above. This is what bounds a client that sends and never reads,
-/// and how far ahead of its readers a room can get by few who send as fast as they can: not beyond what its tail keeps.
-const MINE_MAX: usize = 128;
-/// Bytes of answers that wait for the client; as above.
-const UNREAD_MAX: usize = 64 * 1024;
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -233,13 +225,6 @@ struct Arrival {
     device: DeviceName,
     away: Option<Arc<str>>,
     peer: Peer,
-}
-
-/// What a session that waits is woken by.
-enum Wake {
-    Mail,
-    Turn(std::io::Result<Turn>),
-    Timer,
 }
 
 /// A logged-in client.
@@ -431,285 +416,6 @@ impl Session {
             if sharers_know { session.tell_only_watchers(body) } else { drop(session.tell_sharers(body)) }
         }
         Ok(session)
-    }
-
-    /// The conversation, until one side ends it; returns the reason.
-    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
-        &mut self,
-        conn: &mut Conn<S>,
-        lines: &mut LineReader,
-    ) -> Arc<str> {
-        let mut pulse = upkeep::Pulse::new(&self.settings);
-        let timer = tokio::time::sleep_until(pulse.next_check().into());
-        tokio::pin!(timer);
-        loop {
-            self.take_mail();
-            // What a command wrote is delivered before the next is taken; there may be more lines at hand then.
-            let mut again = false;
-            while let Some(stop) = self.take_line(conn, lines).await {
-                if stop {
-                    again = true;
-                    break;
-                }
-            }
-            let waited = !self.wants_lines(conn);
-            if let Err(error) = self.deliver(conn).await {
-                self.store_failed(&error);
-            }
-            conn.push_all(&mut self.out);
-            // Written at once: whoever takes it costs one round, not two.
-            let moved = match conn.write_now().await {
-                Ok(moved) => moved,
-                Err(error) => return error.to_string().into(),
-            };
-            if moved {
-                pulse.moved();
-            }
-            if !conn.is_busy() {
-                self.presence.place.written(self.caps(), self.drained);
-            }
-            // A line that was not taken may be at hand already; nothing else would come to say so.
-            if self.rooms_changed || again || (waited && self.wants_lines(conn)) {
-                continue;
-            }
-            // What it said itself is passed first: its own words are not news to it when it comes back.
-            if let Some(reason) = self.ending.clone()
-                && self.pending.is_empty()
-                && (self.mine.is_empty() || conn.is_busy())
-            {
-                let farewell = Line::new().command("ERROR").last(&format!("Closing link: {reason}"));
-                conn.push_line(farewell.as_str());
-                return reason;
-            }
-            let resumes = self.deferred.as_ref().and_then(|deferred| deferred.until);
-            let patience = self.open.as_ref().and_then(|open| open.until());
-            let deadline = [resumes, patience].into_iter().flatten().fold(pulse.next_check(), Instant::min);
-            if timer.deadline() != deadline.into() {
-                timer.as_mut().reset(deadline.into());
-            }
-            let read = self.wants_lines(conn) && self.deferred.is_none();
-            // What did not fit the last write: the next round tells it. Reading has its turn in between.
-            let more = moved && self.has_more();
-            // Most who are woken were rung for: then the connection need not be asked before the next sleep.
-            let mut slept = false;
-            let wake = std::future::poll_fn(|cx| {
-                if slept && self.mailbox.poll_wait(cx).is_ready() {
-                    return Poll::Ready(Wake::Mail);
-                }
-                if let Poll::Ready(turn) = conn.poll_turn(cx, read) {
-                    return Poll::Ready(Wake::Turn(turn));
-                }
-                if more || (!slept && self.mailbox.poll_wait(cx).is_ready()) {
-                    return Poll::Ready(Wake::Mail);
-                }
-                slept = true;
-                timer.as_mut().poll(cx).map(|()| Wake::Timer)
-            });
-            match wake.await {
-                Wake::Mail => {}
-                Wake::Turn(turn) => match turn {
-                    Ok(Turn::Read(_)) => pulse.heard(),
-                    Ok(Turn::Wrote(_)) => pulse.moved(),
-                    Ok(Turn::Drained) => {
-                        pulse.moved();
-                        self.presence.place.written(self.caps(), self.drained);
-                    }
-                    Ok(Turn::Eof) => {
-                        self.presence.place.orderly = true;
-                        return "Connection closed".into();
-                    }
-                    Err(error) => return error.to_string().into(),
-                },
-                Wake::Timer => {
-                    self.batch_timeout(Instant::now());
-                    if let Some(until) = resumes
-                        && until <= Instant::now()
-                        && let Some(deferred) = &mut self.deferred
-                    {
-                        deferred.until = None;
-                    }
-                    if self.deferred.is_some() {
-                        // It has said more than it may at once; its PONG may stand behind that.
-                        pulse.heard();
-                    }
-                    if let Some(line) = self.presence.place.receipt_wanted() {
-                        conn.push_line(&line);
-                    }
-                    match pulse.check(conn.is_busy()) {
-                        upkeep::Check::Fine => {}
-                        upkeep::Check::Ping => conn.push_line(&format!("PING {}", self.ctx.info.name)),
-                        upkeep::Check::Dead(reason) => {
-                            if !conn.is_busy() {
-                                conn.push_line(
-                                    Line::new().command("ERROR").last(&format!("Closing link: {reason}")).as_str(),
-                                );
-                            }
-                            return reason.into();
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether the last round may have left something untold that nothing will wake it for.
-    fn has_more(&self) -> bool {
-        !self.grown.is_empty() || self.fence.is_some() || self.is_telling()
-    }
-
-    /// Something of the past is being told: rooms that are entered, what was missed, a page of history, metadata.
-    fn is_telling(&self) -> bool {
-        !self.entering.is_empty()
-            || !self.missing.is_empty()
-            || !self.missed.is_empty()
-            || self.telling.is_some()
-            || self.is_syncing()
-    }
-
-    /// Whether one more line of the client may be taken.
-    fn wants_lines<S: AsyncRead + AsyncWrite + Unpin>(&self, conn: &Conn<S>) -> bool {
-        self.ending.is_none()
-            && self.fence.is_none()
-            && !self.is_telling()
-            && self.pending.len() < PENDING_MAX
-            && self.mine.len() < MINE_MAX
-            && self.out.len() + conn.pending_out() < UNREAD_MAX
-    }
-
-    /// Takes and runs the next line. `None`: there is none, or it may not be taken now. `Some(true)`: let the log's
-    /// answers in before the next.
-    async fn take_line<S: AsyncRead + AsyncWrite + Unpin>(
-        &mut self,
-        conn: &mut Conn<S>,
-        lines: &mut LineReader,
-    ) -> Option<bool> {
-        if !self.wants_lines(conn) {
-            return None;
-        }
-        if let Some(deferred) = self.deferred.take() {
-            if deferred.until.is_some() {
-                self.deferred = Some(deferred);
-                return None;
-            }
-            return Box::pin(self.run_line(&deferred.line, true)).await;
-        }
-        match lines.next(&mut conn.input)? {
-            // Boxed: what runs for a moment must not make what waits all day larger.
-            Frame::Line(line) => Box::pin(self.run_line(line, false)).await,
-            Frame::TooLong => {
-                self.numeric(crate::proto::numerics::ERR_INPUTTOOLONG, &[], "Input line was too long");
-                self.finish_answer();
-                Some(false)
-            }
-            Frame::NotUtf8(line) => {
-                self.not_utf8(line);
-                Some(false)
-            }
-        }
-    }
-
-    /// `waited`: the line was held back before.
-    async fn run_line(&mut self, line: &str, waited: bool) -> Option<bool> {
-        let message = match Message::parse(line) {
-            Ok(message) => message,
-            Err(error) => {
-                self.complain(line, error);
-                return Some(false);
-            }
-        };
-        let row = commands::find(message.command);
-        let pipelined = row.is_some_and(|row| row.is_pipelined(&message));
-        // Commands take effect in order: what is not pipelined waits for what is.
-        if !pipelined && !self.pending.is_empty() {
-            self.deferred = Some(Deferred { line: line.to_owned(), until: None });
-            return None;
-        }
-        let cost = match row {
-            // Paid for when it is whole.
-            Some(row) if self.in_batch(&message, row) => Cost::Look,
-            row => row.map_or(Cost::Look, |row| row.cost(&message)),
-        };
-        if let Err(wait) = self.pay(cost) {
-            let now = Instant::now();
-            let since = *self.slow_since.get_or_insert(now);
-            let speech = pipelined && cost == Cost::Act;
-            if speech && now.duration_since(since) + wait > self.settings.flood_delay_max {
-                self.too_fast(&message);
-                return Some(false);
-            }
-            self.deferred = Some(Deferred { line: line.to_owned(), until: Some(now + wait) });
-            return None;
-        }
-        if !waited {
-            self.slow_since = None;
-        }
-        self.acts = 0;
-        self.run(&message, row).await;
-        // One command may do several things: a list of receivers, of rooms, of people. The next ones wait for that.
-        let paid = u32::from(cost == Cost::Act);
-        self.acting.charge(Instant::now(), self.acts.saturating_sub(paid));
-        Some(!pipelined)
-    }
-
-    fn pay(&mut self, cost: Cost) -> Result<(), Duration> {
-        let now = Instant::now();
-        match cost {
-            Cost::Free => Ok(()),
-            Cost::Look => self.looking.take(now),
-            Cost::Act => self.acting.take(now),
-        }
-    }
-
-    fn take_mail(&mut self) {
-        if !self.mailbox.has_mail() {
-            return;
-        }
-        let mail = self.mailbox.take();
-        for ack in mail.acks {
-            self.acknowledged(ack);
-        }
-        for room in mail.grown {
-            if let Some(cursor) = self.cursors.get(&room) {
-                cursor.heard();
-                if !self.grown.contains(&room) {
-                    self.grown.push(room);
-                }
-            }
-        }
-        for note in mail.notes {
-            self.tell_note(&note);
-        }
-        self.rooms_changed |= mail.rooms_changed;
-        if mail.address_in_doubt {
-            self.look_at_address();
-        }
-        if let Some(reason) = mail.end {
-            self.ending.get_or_insert(reason);
-        }
-    }
-
-    /// Writes what is due, as far as the client has room for it.
-    async fn deliver<S: AsyncRead + AsyncWrite + Unpin>(&mut self, conn: &Conn<S>) -> Result<(), StoreError> {
-        // The watermark first: whatever is below it has marked its bells, or said that there is a new room.
-        let mut goal = self.ctx.log.watermark();
-        self.take_mail();
-        while self.rooms_changed {
-            self.sync_rooms();
-            goal = self.ctx.log.watermark();
-            self.take_mail();
-        }
-        while conn.has_room() && self.out.len() < OUT_HIGH {
-            if !self.is_telling() {
-                return self.drain(goal).await;
-            }
-            if self.sync_more() {
-                continue;
-            }
-            if !Box::pin(self.tell_past()).await? && !Box::pin(self.enter_next()).await? {
-                return self.drain(goal).await;
-            }
-        }
-        Ok(())
     }
 
     /// The session is over: no more cursors, no more presence.

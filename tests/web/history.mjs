@@ -30,19 +30,30 @@ await scenario(async () => {
     const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
     const end = performance.now() + 60_000;
     let still = 0;
+    let strayed = 0;
+    window.moved = 0;
+    new MutationObserver((changes) => {
+      const gone = new Set(changes.flatMap((change) => [...change.removedNodes]));
+      for (const change of changes) for (const node of change.addedNodes) if (gone.has(node)) moved += 1;
+    }).observe(document.querySelector('.rows'), { childList: true });
     note();
     while (!seen.has(0) && performance.now() < end) {
       // What is looked at stays where it is while more is put before it.
+      const row = document.elementFromPoint(innerWidth / 2, 300).closest('.row');
+      const before = row?.getBoundingClientRect().top;
       const top = scroller.scrollTop;
-      scroller.scrollTop = Math.max(0, top - 700);
+      scroller.scrollTop = Math.max(0, top - 500);
+      const by = top - scroller.scrollTop;
       await frame();
       note();
+      if (row && !(row.isConnected && Math.abs(row.getBoundingClientRect().top - before - by) < 2)) strayed += 1;
       still = scroller.scrollTop === 0 ? still + 1 : 0;
     }
-    return { seen: seen.size, first: seen.has(0), most, jumps, lines, still };
+    return { seen: seen.size, first: seen.has(0), most, jumps, lines, still, strayed };
   }, LINES);
   check(found.first, `the first line is reached: ${JSON.stringify(found)}`);
   same([found.seen, found.jumps], [LINES, 0], `no line is left out or doubled: ${JSON.stringify(found)}`);
+  same(found.strayed, 0, `what is looked at stays in its place: ${JSON.stringify(found)}`);
   check(found.most <= 200, `the DOM stays small: ${found.most} rows`);
   await alice.locator('.edge', { hasText: 'beginning of #lobby' }).waitFor();
 
@@ -55,6 +66,7 @@ await scenario(async () => {
     }
   });
   check((await alice.locator('.rows > .row').count()) <= 200, 'the DOM stays small');
+  same(await alice.evaluate(() => moved), 0, 'rows that stay are not moved, so that they need not be laid out again');
   await alice.click('.to-present');
   await sees(alice, `line ${LINES - 1}`);
 

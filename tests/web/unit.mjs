@@ -180,6 +180,30 @@ test('ranks, modes, kicks and names follow the room', () => {
   assert.equal(room.joined, false);
 });
 
+test('of 100,000 lines a part is kept, on the way up and down again, with no gap in it', () => {
+  const { state, room } = joined();
+  state.active = room.key;
+  const all = Array.from({ length: 100_000 }, (_, n) => says(n, `line ${n}`));
+  const look = () => {
+    assert.ok(room.items.length <= State.KEEP_OPEN * 1.25, `${room.items.length} lines are kept`);
+    assert.equal(room.byId.size, room.items.length);
+    const numbers = room.items.map((item) => Number(item.id));
+    assert.equal(numbers.at(-1) - numbers[0], numbers.length - 1);
+    assert.deepEqual([room.first, room.last], [room.items[0].id, room.items.at(-1).id]);
+  };
+  State.page(state, room, all.slice(-100), 'reset', 0);
+  room.live = true;
+  for (let first; (first = Number(room.first)) > 0;) State.page(state, room, all.slice(Math.max(0, first - 100), first), 'older', 0);
+  look();
+  assert.deepEqual([room.first, room.live], ['0', false], 'the present is let go of, and known to be');
+  State.receive(state, says(100_000, 'new'), 0);
+  assert.equal(room.byId.has('100000'), false, 'a new line is not put behind a gap');
+  room.beginning = true;
+  for (let last; (last = Number(room.last)) < 99_999;) State.page(state, room, all.slice(last + 1, last + 101), 'newer', 0);
+  look();
+  assert.deepEqual([room.last, room.beginning], ['99999', false]);
+});
+
 // --- words ---
 
 test('all languages have the same keys, and the same things to fill in', async () => {

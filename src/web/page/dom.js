@@ -65,13 +65,17 @@ export function iconButton(name, label, onclick, props = {}) {
  */
 export function reconcile(parent, list, keyOf, signOf, make) {
   const old = new Map();
-  for (const child of parent.children) old.set(child.dataset.key, child);
+  const wanted = new Set(list.map(keyOf));
+  // What goes, goes first: the rest then stands in its order, and none of it has to be moved and laid out again.
+  for (const child of [...parent.children]) {
+    if (wanted.has(child.dataset.key)) old.set(child.dataset.key, child);
+    else child.remove();
+  }
   let at = parent.firstElementChild;
   for (const entry of list) {
     const key = keyOf(entry);
     const sign = signOf(entry);
     let element = old.get(key);
-    old.delete(key);
     if (!element || element.dataset.sign !== sign) {
       const fresh = make(entry);
       fresh.dataset.key = key;
@@ -88,7 +92,6 @@ export function reconcile(parent, list, keyOf, signOf, make) {
     if (element !== at) parent.insertBefore(element, at);
     else at = at.nextElementSibling;
   }
-  for (const element of old.values()) element.remove();
 }
 
 /**

@@ -25,8 +25,8 @@ import { mentions } from './text.js';
  * @property {number} rev      grows with each change
  */
 
-/** Lines kept of a room that is being looked at, and of one that is not; older ones are fetched again when wanted. */
-export const KEEP_OPEN = 20_000;
+/** Lines kept of a room that is being looked at, and of one that is not; others are fetched again when wanted. */
+export const KEEP_OPEN = 5_000;
 export const KEEP_CLOSED = 1_000;
 /** Invitations kept; the oldest gives way. */
 const INVITATIONS_MAX = 50;
@@ -80,6 +80,8 @@ function newRoom(name) {
     /** Whether the items reach the beginning of the room, and its present. */
     beginning: false,
     live: false,
+    /** Whether they did when the line broke. */
+    wasLive: false,
     loading: '',
     marker: '',
     markerTime: 0,
@@ -410,13 +412,21 @@ function confirm(state, room, m, item) {
   state.touched.add('timeline');
 }
 
-function trim(state, room) {
-  const open = state.active === room.key;
-  const keep = open ? KEEP_OPEN : KEEP_CLOSED;
-  if (room.items.length <= keep * 1.25) return;
-  for (const item of room.items.splice(0, room.items.length - keep)) room.byId.delete(item.id);
-  room.first = room.items[0].id;
-  room.beginning = false;
+/** Lets go of lines at one end, if there are too many: the oldest, or those that came after what is looked at. */
+function trim(state, room, newest = false) {
+  const keep = state.active === room.key ? KEEP_OPEN : KEEP_CLOSED;
+  const surplus = room.items.length - keep;
+  if (surplus <= keep / 4) return;
+  const gone = newest ? room.items.splice(keep) : room.items.splice(0, surplus);
+  for (const item of gone) room.byId.delete(item.id);
+  if (newest) {
+    room.last = room.items.at(-1).id;
+    room.live = false;
+    room.wasLive = false;
+  } else {
+    room.first = room.items[0].id;
+    room.beginning = false;
+  }
 }
 
 function add(room, items, at) {
@@ -547,6 +557,7 @@ export function page(state, room, messages, where, now) {
     if (where !== 'older' || !room.last) room.last = ids.at(-1);
   }
   add(room, items, where === 'older' ? 0 : room.items.length);
+  if (where !== 'reset') trim(state, room, where === 'older');
   state.touched.add('timeline');
   return items.length;
 }

@@ -8,10 +8,14 @@ import { knownAs } from './state.js';
 import { plain } from './text.js';
 import { copied, framing, row } from './view-message.js';
 
-/** Rows in the DOM at most, rows by which the window moves, and how near its end makes it move (pixels). */
+/** Rows in the DOM at most, those at first, and how near to the end of the window makes it move (pixels). */
 const ROWS_MAX = 180;
-const STEP = 60;
+const ROWS = 60;
 const NEAR = 900;
+/** Rows by which the window moves: as many as are made and laid out in a part of one frame. */
+const STEP = 16;
+/** Rows that are loaded and not yet shown, beyond which more are fetched while one scrolls. */
+const AHEAD = 150;
 
 export class Timeline {
   start = 0;
@@ -71,18 +75,18 @@ export class Timeline {
 
   /** Where the window is, after the list has changed. */
   frame(rows) {
-    const size = Math.max(STEP, Math.min(ROWS_MAX, this.end - this.start));
+    const size = Math.max(ROWS, Math.min(ROWS_MAX, this.end - this.start));
     const wanted = this.target && rows.findIndex((item) => item.id === this.target);
     if (this.target && wanted >= 0) {
       this.pinned = false;
-      this.start = Math.max(0, wanted - STEP);
-      this.end = Math.min(rows.length, wanted + STEP);
+      this.start = Math.max(0, wanted - ROWS);
+      this.end = Math.min(rows.length, wanted + ROWS);
       return;
     }
     const at = this.pinned || !this.first ? -1 : rows.indexOf(this.first);
     if (at < 0) {
       this.end = rows.length;
-      this.start = Math.max(0, rows.length - STEP * 2);
+      this.start = Math.max(0, rows.length - ROWS * 2);
     } else {
       this.start = at;
       this.end = Math.min(rows.length, at + size);
@@ -179,21 +183,29 @@ export class Timeline {
     const height = scroller.clientHeight;
     if (!height) return;
     const near = Math.max(NEAR, height);
-    if (above < near) {
-      if (this.start > 0) {
-        this.pinned = this.pinned && below < 30;
-        this.start = Math.max(0, this.start - STEP);
-        if (!this.pinned) this.end = Math.min(this.end, this.start + ROWS_MAX);
-        this.draw(rows);
-      } else if (!room.beginning && room.first && !room.loading && this.app.client.ready) older(this.app.client, room).catch(() => {});
+    // What was fetched may be in the list already, and not yet drawn: then the window has other numbers.
+    if (this.first && rows[this.start] !== this.first) this.frame(rows);
+    if (above < near && this.start > 0) {
+      this.pinned = this.pinned && below < 30;
+      this.start = Math.max(0, this.start - STEP);
+      if (!this.pinned) this.end = Math.min(this.end, this.start + ROWS_MAX);
+      this.draw(rows);
+    } else if (below < near && !this.pinned && this.end < rows.length) {
+      this.end = Math.min(rows.length, this.end + STEP);
+      this.start = Math.max(this.start, this.end - ROWS_MAX);
+      this.draw(rows);
     }
-    if (below < near && !this.pinned) {
-      if (this.end < rows.length) {
-        this.end = Math.min(rows.length, this.end + STEP);
-        this.start = Math.max(this.start, this.end - ROWS_MAX);
-        this.draw(rows);
-      } else if (!room.live && room.last && !room.loading && room.synced) newer(this.app.client, room).catch(() => {});
-    }
+    this.fetch(rows, above < near);
+  }
+
+  /** Asks for what will be wanted next, before its end is reached; who only looks at the newest gets no more than that. */
+  fetch(rows, nearTop) {
+    const { room, pinned } = this;
+    const { client } = this.app;
+    if (room.loading) return;
+    const wantsOlder = pinned ? nearTop && this.start === 0 : this.start < AHEAD;
+    if (wantsOlder && !room.beginning && room.first && client.ready) older(client, room).catch(() => {});
+    else if (!pinned && rows.length - this.end < AHEAD && !room.live && room.last && room.synced) newer(client, room).catch(() => {});
   }
 
   edges() {

@@ -39,14 +39,15 @@ await scenario(async () => {
     note();
     while (!seen.has(0) && performance.now() < end) {
       // What is looked at stays where it is while more is put before it.
-      const row = document.elementFromPoint(innerWidth / 2, 300).closest('.row');
-      const before = row?.getBoundingClientRect().top;
+      const key = document.elementFromPoint(innerWidth / 2, 300).closest('.row')?.dataset.key;
+      const place = () => document.querySelector(`.row[data-key="${key}"] .line`)?.getBoundingClientRect().top ?? NaN;
+      const before = place();
       const top = scroller.scrollTop;
       scroller.scrollTop = Math.max(0, top - 500);
       const by = top - scroller.scrollTop;
       await frame();
       note();
-      if (row && !(row.isConnected && Math.abs(row.getBoundingClientRect().top - before - by) < 2)) strayed += 1;
+      if (key && !(Math.abs(place() - before - by) < 2)) strayed += 1;
       still = scroller.scrollTop === 0 ? still + 1 : 0;
     }
     return { seen: seen.size, first: seen.has(0), most, jumps, lines, still, strayed };

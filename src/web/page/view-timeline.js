@@ -88,8 +88,10 @@ export class Timeline {
       this.end = rows.length;
       this.start = Math.max(0, rows.length - ROWS * 2);
     } else {
-      this.start = at;
-      this.end = Math.min(rows.length, at + size);
+      // What came before the first row is drawn together with what that changes in it (its date goes): at the very top
+      // there would be nothing to scroll by, and it would jump.
+      this.start = this.scroller.scrollTop < NEAR ? Math.max(0, at - STEP) : at;
+      this.end = Math.min(rows.length, at + size, this.start + ROWS_MAX);
     }
   }
 
@@ -139,7 +141,7 @@ export class Timeline {
     return null;
   }
 
-  /** The first row that can be seen, and where. */
+  /** The first row that can be seen, and where; not the first of all, which loses its date when something comes before it. */
   anchor() {
     const top = this.scroller.scrollTop;
     const { children } = this.list;
@@ -150,7 +152,7 @@ export class Timeline {
       if (children[middle].offsetTop + children[middle].offsetHeight > top) high = middle;
       else low = middle + 1;
     }
-    const element = children[low];
+    const element = children[low || Math.min(1, children.length - 1)];
     return element ? { key: element.dataset.key, offset: element.offsetTop - top } : null;
   }
 
@@ -211,7 +213,8 @@ export class Timeline {
   edges() {
     const { room } = this;
     if (!room) {
-      this.top.textContent = t(this.app.client.ready ? 'no-room-yet' : 'loading');
+      const { client, state } = this.app;
+      this.top.textContent = t(client.ready && !state.rooms.size ? 'no-room-yet' : 'loading');
       return;
     }
     let above = '';

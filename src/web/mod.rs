@@ -5,6 +5,7 @@
 //! refused; what comes out of an upgrade is a [`Conn`], and a session cannot tell it from one over TLS.
 
 mod answers;
+mod bundle;
 mod origin;
 pub mod page;
 mod sniff;

@@ -45,7 +45,7 @@ export async function scenario(play) {
 }
 
 /** Somebody's browser. */
-export async function visit(options = {}) {
+export async function visit(options = {}, url = URL_OF_PAGE) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 800 }, locale: 'en-US', ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
@@ -58,7 +58,7 @@ export async function visit(options = {}) {
     problems.push(`a dialog: ${dialog.message()}`);
     dialog.dismiss();
   });
-  await page.goto(URL_OF_PAGE);
+  await page.goto(url);
   return page;
 }
 

@@ -1,6 +1,7 @@
 // The page itself: puts the parts together, and lets them look again when something has changed.
 // Owns the session (who is logged in) and what is shown; everything else is in the modules it names.
 
+import { admin } from './admin.js';
 import { Client } from './client.js';
 import { Composer } from './composer.js';
 import { h } from './dom.js';
@@ -16,6 +17,7 @@ import * as dialogs from './view-dialogs.js';
 import { Header } from './view-header.js';
 import { loginView, waitingView } from './view-login.js';
 import { spoken } from './view-message.js';
+import { newcomerView } from './view-newcomer.js';
 import { Rooms } from './view-rooms.js';
 import { Side } from './view-side.js';
 import { Timeline } from './view-timeline.js';
@@ -66,8 +68,7 @@ class App {
   }
 
   /** The way to an account of one's own, if the server has one. */
-  async newcomer() {
-    const { newcomerView } = await import('./view-newcomer.js');
+  newcomer() {
     this.root.replaceChildren(newcomerView(this));
   }
 
@@ -91,6 +92,8 @@ class App {
       phase: (phase) => this.phase(phase),
       refused: (code, text) => this.refused(code, text),
       notice: (text) => this.toast(text),
+      ready: () => this.render(),
+      wish: () => keep.lastRoom(),
       unsent: () => keep.keepUnsent(this.account, this.client.unsent()),
     });
     this.client.restore(keep.unsent(account));
@@ -108,6 +111,7 @@ class App {
   async phase(phase) {
     this.waiting?.show(phase);
     if (phase === 'online') {
+      this.tried = null;
       if (!this.element) this.build();
       this.powers = false;
       if (!keep.session() && this.stay) this.remember();
@@ -122,8 +126,7 @@ class App {
 
   /** The password opened the door once; from now on a token of this device does. */
   async remember() {
-    const random = [...crypto.getRandomValues(new Uint8Array(3))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-    const device = `web-${random}`;
+    const device = keep.deviceName(navigator.userAgent, crypto.getRandomValues(new Uint8Array(3)));
     try {
       const [{ token }] = await this.client.told(`devices add ${device}`);
       keep.keepSession({ account: this.account, token, device });
@@ -215,12 +218,19 @@ class App {
     keep.keepUnsent(this.account, list);
   }
 
-  /** The first look: the room of the last visit, else the first there is. */
+  /** The first look: the room of the last visit, else the first of all, when it is known what is unread in it. */
   chooseRoom() {
-    if (!this.client.ready) return;
+    const { ready } = this.client;
     const { rooms, direct } = listed(this.state);
-    const room = roomOf(this.state, keep.lastRoom()) ?? rooms[0] ?? direct[0];
-    if (room) this.show(room, false);
+    const last = roomOf(this.state, keep.lastRoom());
+    const room = last?.synced ? last : ready ? last ?? rooms[0] ?? direct[0] : null;
+    if (!room) return;
+    if (room.live || !room.synced || this.tried === room) this.show(room, false);
+    else if (!room.loading) {
+      // Whatever comes of it, then the room is shown.
+      this.tried = room;
+      this.client.fill(room);
+    }
   }
 
   greetNews() {
@@ -367,7 +377,6 @@ class App {
         return;
       }
     }
-    const { admin } = await import('./admin.js');
     admin(this);
   }
 
@@ -434,5 +443,5 @@ class App {
   }
 }
 
-await speak(keep.liked().language || choose(navigator.languages));
+speak(keep.liked().language || choose(navigator.languages));
 new App().start();

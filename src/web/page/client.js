@@ -2,7 +2,7 @@
 // Knows the connection, the state and the history; nothing of the page.
 
 import { Connection } from './connection.js';
-import { byteLength, isRoom, pieces } from './irc.js';
+import { byteLength, fold, isRoom, pieces } from './irc.js';
 import { catchUp, enter, latest, settle } from './history.js';
 import * as State from './state.js';
 
@@ -25,6 +25,8 @@ export class Client {
   questions = new Map();
   label = 0;
   ready = false;
+  /** Rooms that nobody looks at and that have not been asked for what is unread. */
+  unentered = [];
 
   /**
    * @param {object} hooks
@@ -34,6 +36,8 @@ export class Client {
    * @param {(phase: string) => void} hooks.phase
    * @param {(code: string, text: string) => void} hooks.refused
    * @param {(text: string) => void} hooks.notice  words of the server for whoever sits here
+   * @param {() => void} hooks.ready  all rooms are entered; what is to be shown can be asked for
+   * @param {() => string} hooks.wish  the room that is going to be shown first, if it is known
    * @param {() => void} hooks.unsent  what waits for its confirmation has changed
    */
   constructor(hooks) {
@@ -50,6 +54,7 @@ export class Client {
   phase(phase) {
     if (phase === 'waiting' || phase === 'closed') {
       this.ready = false;
+      this.unentered = [];
       this.batches.clear();
       const questions = [...this.questions.values()];
       this.questions.clear();
@@ -150,14 +155,26 @@ export class Client {
     setTimeout(ask, 1000 * Math.min(600, Number(seconds) || 5));
   }
 
-  /** A room is there and its marker known: what is unread can be fetched. */
+  /** A room is there and its marker known: what is unread can be fetched; first what is going to be looked at. */
   enterOnce(room) {
     if (!room || room.synced || !room.joined) return;
     room.synced = true;
-    const wanted = room.key === this.state.active || room.pending.length;
-    const entering = wanted ? catchUp(this, room) : enter(this, room);
-    entering.then(() => this.resend(room), () => {});
+    const shown = this.state.active || fold(this.hooks.wish());
+    if (room.key !== shown && !room.pending.length) {
+      this.unentered.push(room);
+      if (this.ready) this.enterOthers();
+      return;
+    }
+    catchUp(this, room).then(() => this.resend(room), () => {});
     if (room.key === this.state.active) this.look(room);
+    if (room.key === shown) this.enterOthers();
+  }
+
+  /** The answers come in the order of the questions, and a slow line has much to carry. */
+  enterOthers() {
+    for (const room of this.unentered.splice(0)) {
+      if (room.joined && !room.live && !room.loading) enter(this, room).then(() => this.resend(room), () => {});
+    }
   }
 
   async welcomed() {
@@ -174,7 +191,8 @@ export class Client {
       if (this.connection.caps.has('draft/metadata-2')) this.send('METADATA', ['*', 'SUB', 'display-name']);
       this.ask('INVITE').catch(() => {});
       this.state.touched.add('rooms').add('timeline').add('header');
-      this.hooks.changed();
+      this.hooks.ready();
+      this.enterOthers();
       await this.directs();
     } catch {
       // The connection went away again.

@@ -117,16 +117,6 @@ export class Connection {
       case 'CAP':
         this.negotiate(params);
         break;
-      case 'AUTHENTICATE': {
-        const { account, secret } = this.options.login();
-        for (const line of saslPlain(account, secret)) this.send('AUTHENTICATE', [line]);
-        break;
-      }
-      case '900':
-        break;
-      case '903':
-        this.send('CAP', ['END']);
-        break;
       case '902':
       case '904':
       case '905':
@@ -158,14 +148,18 @@ export class Connection {
       const request = WANTED.filter((name) => this.offered.has(name));
       // In pieces that fit into a line.
       for (let at = 0; at < request.length; at += 12) this.send('CAP', ['REQ', request.slice(at, at + 12).join(' ')]);
-      this.asked = Math.ceil(request.length / 12);
-    } else if (verb === 'ACK' || verb === 'NAK') {
-      for (const name of (rest.at(-1) ?? '').split(' ').filter(Boolean)) {
-        if (verb === 'ACK') this.caps.set(name, this.offered.get(name) ?? '');
-      }
-      this.asked -= 1;
-      if (this.asked === 0) this.send('AUTHENTICATE', ['PLAIN']);
+      this.authenticate();
+    } else if (verb === 'ACK') {
+      for (const name of (rest.at(-1) ?? '').split(' ').filter(Boolean)) this.caps.set(name, this.offered.get(name) ?? '');
     }
+  }
+
+  /** All that is left of the login at once: the server takes it in its order, and a slow line carries it in one trip. */
+  authenticate() {
+    const { account, secret } = this.options.login();
+    this.send('AUTHENTICATE', ['PLAIN']);
+    for (const line of saslPlain(account, secret)) this.send('AUTHENTICATE', [line]);
+    this.send('CAP', ['END']);
   }
 
   listen() {

@@ -5,8 +5,10 @@
 import { forget, isMe, page, recount } from './state.js';
 
 const PAGE = 100;
+/** The first page of a room, which somebody waits for: some screens. */
+const FIRST = 50;
 /** As many lines as are asked for at once: no more than the server gives, or a whole page would look like the last one. */
-export const pageSize = (client) => Math.min(PAGE, Number(client.state.isupport.get('CHATHISTORY')) || PAGE);
+export const pageSize = (client, wish = PAGE) => Math.min(wish, Number(client.state.isupport.get('CHATHISTORY')) || wish);
 /** Pages that are read to find out what has become of messages; beyond that nobody knows. */
 const SETTLE_PAGES = 50;
 /** How far the clock of this machine may be off. */
@@ -18,11 +20,11 @@ const GAP_PAGES = 10;
  * @param {import('./client.js').Client} client
  * @param {'older'|'newer'|'reset'} where
  */
-async function fetch(client, room, where, subcommand, marks) {
+async function fetch(client, room, where, subcommand, marks, size = pageSize(client)) {
   room.loading = where;
   client.state.touched.add('timeline');
   try {
-    const lines = await client.ask('CHATHISTORY', [subcommand, room.name, ...marks, String(pageSize(client))]);
+    const lines = await client.ask('CHATHISTORY', [subcommand, room.name, ...marks, String(size)]);
     page(client.state, room, lines, where, Date.now());
     return lines.length;
   } finally {
@@ -46,9 +48,10 @@ export async function enter(client, room) {
 /** What was said last, in place of what is shown, or beside it if that reaches the present already. */
 export async function latest(client, room, again = false) {
   if (room.live && !again && room.first) return older(client, room);
-  const count = await fetch(client, room, 'reset', 'LATEST', ['*']);
+  const size = pageSize(client, FIRST);
+  const count = await fetch(client, room, 'reset', 'LATEST', ['*'], size);
   room.live = true;
-  room.beginning = count < pageSize(client);
+  room.beginning = count < size;
   recount(client.state, room);
   client.hooks.changed();
   return undefined;

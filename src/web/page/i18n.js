@@ -1,16 +1,19 @@
 // Words in the reader's language: one table a language in `i18n/`. To add one: copy `i18n/en.js`, translate, and add a
-// line to LANGUAGES (and a row to the server's table of files). A test holds all tables to the same keys.
+// line to LANGUAGES (and a row to the server's table of modules). A test holds all tables to the same keys.
 
 import en from './i18n/en.js';
+import zhCN from './i18n/zh-CN.js';
 
-/** Tables are fetched when they are needed; English comes along. */
 export const LANGUAGES = {
-  en: { name: 'English', load: async () => en },
-  'zh-CN': { name: '简体中文', load: async () => (await import('./i18n/zh-CN.js')).default },
+  en: { name: 'English', table: en },
+  'zh-CN': { name: '简体中文', table: zhCN },
 };
 
 let table = en;
-export let language = 'en';
+let spoken = 'en';
+
+/** The language that is spoken now. */
+export const language = () => spoken;
 
 /** The best language for these wishes, most wanted first. @param {readonly string[]} wishes */
 export function choose(wishes) {
@@ -24,10 +27,10 @@ export function choose(wishes) {
   return 'en';
 }
 
-export async function speak(wanted) {
-  language = wanted in LANGUAGES ? wanted : 'en';
-  table = await LANGUAGES[language].load();
-  document.documentElement.lang = language;
+export function speak(wanted) {
+  spoken = wanted in LANGUAGES ? wanted : 'en';
+  table = LANGUAGES[spoken].table;
+  document.documentElement.lang = spoken;
 }
 
 /** @param {string} key @param {Record<string, string|number>} [values] put where the text has {name} */
@@ -38,8 +41,8 @@ export function t(key, values = {}) {
 
 const formats = new Map();
 function format(kind, options) {
-  const key = `${language} ${kind}`;
-  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat(language, options));
+  const key = `${spoken} ${kind}`;
+  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat(spoken, options));
   return formats.get(key);
 }
 

@@ -40,6 +40,16 @@ function write(name, value, to) {
   }
 }
 
+const BROWSERS = [['edge', /Edg/], ['opera', /OPR/], ['firefox', /Firefox|FxiOS/], ['chrome', /Chrom|CriOS/], ['safari', /Safari/]];
+const SYSTEMS = [['iphone', /iPhone/], ['ipad', /iPad/], ['android', /Android/], ['windows', /Windows/], ['mac', /Mac OS/], ['linux', /Linux|CrOS/]];
+
+/** What this browser is called in the list of somebody's devices. @param {string} agent @param {Uint8Array} random */
+export function deviceName(agent, random) {
+  const first = (list) => list.find(([, pattern]) => pattern.test(agent))?.[0];
+  const digits = [...random].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return ['web', first(BROWSERS), first(SYSTEMS), digits].filter(Boolean).join('-');
+}
+
 /** @returns {{account: string, token: string, device: string} | null} */
 export const session = () => read('session', null);
 export const keepSession = (value) => store.setItem('chatd.session', JSON.stringify(value));

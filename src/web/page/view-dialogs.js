@@ -39,7 +39,7 @@ export function settings(app) {
   theme.value = liked.theme;
   const words = h('select', { onchange: () => { keep.like({ language: words.value }); location.reload(); } },
     Object.entries(LANGUAGES).map(([code, { name }]) => h('option', { value: code, lang: code }, name)));
-  words.value = language;
+  words.value = language();
   const name = h('input', { value: knownAs(app.state, app.state.me), maxlength: '100', dir: 'auto' });
   const away = h('input', { value: me.away ?? '', maxlength: '120', dir: 'auto' });
   const devices = h('ul', { class: 'bans devices', 'aria-label': t('devices') }, h('li', {}, t('loading')));
@@ -76,7 +76,8 @@ async function listDevices(app, list) {
   try {
     const { rows } = await client.listed('devices');
     const again = (words) => client.service(words).then(() => listDevices(app, list), shown(app));
-    list.replaceChildren(...rows.map(({ device, last_seen: last, token, sessions, this: mine }) => h('li', {},
+    const kept = keep.session()?.device;
+    list.replaceChildren(...rows.map(({ device, last_seen: last, token, sessions, this: now, mine = now || device === kept }) => h('li', {},
       h('span', {}, h('bdi', {}, plain(device || t('nameless'))), ' ', h('small', {}, mine ? t('this-device') : sessions ? t('online') : last ? moment(Date.parse(last)) : '—')),
       mine || !device ? null
         : token ? button(t('admin-revoke'), async () => (await sure(t('revoke-sure', { name: plain(device) }), { word: t('admin-revoke') })) !== null && again(`devices remove ${device}`), 'danger')

@@ -237,6 +237,25 @@ async fn by_keyboard_alone() {
 }
 
 #[tokio::test]
+async fn every_view_is_for_everybody() {
+    let mut server = server().await;
+    let Some(mut play) = Play::start("access", &server) else { return };
+    play.wishes("kill").await;
+    server.kill9();
+    play.answer("killed");
+    play.wishes("done").await;
+}
+
+#[tokio::test]
+async fn little_is_received_until_one_can_talk() {
+    let server = server().await;
+    let mut carol = server.login("carol").await;
+    carol.send("PRIVMSG #lobby :hello").await;
+    carol.sync().await;
+    plays("bytes", &server).await;
+}
+
+#[tokio::test]
 async fn administrators_administer() {
     let server = server().await;
     plays("admin", &server).await;

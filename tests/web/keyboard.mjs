@@ -23,7 +23,7 @@ function faults() {
   const found = [];
   for (const element of document.querySelectorAll('body *')) {
     const box = element.getBoundingClientRect();
-    if (!box.width || !box.height || element.closest('[hidden],.announcer')) continue;
+    if (!box.width || !box.height || element.closest('[hidden],.announcer,.unseen')) continue;
     const style = getComputedStyle(element);
     if (element.matches('button,input,textarea,select,a')) {
       const name = element.getAttribute('aria-label') || element.labels?.[0]?.textContent || element.textContent || element.title;

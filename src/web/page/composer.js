@@ -13,8 +13,8 @@ export class Composer {
   constructor(app) {
     this.app = app;
     this.input = h('textarea', {
-      rows: '1', 'aria-label': t('message'), autocomplete: 'off', enterkeyhint: 'send', dir: 'auto', role: 'combobox',
-      'aria-autocomplete': 'list', 'aria-expanded': 'false', 'aria-controls': 'names',
+      rows: '1', 'aria-label': t('message'), autocomplete: 'off', enterkeyhint: 'send', dir: 'auto',
+      'aria-autocomplete': 'list', 'aria-haspopup': 'listbox', 'aria-controls': 'names',
       oninput: () => this.changed(), onkeydown: (event) => this.key(event), onblur: () => setTimeout(() => this.hideNames(), 150),
     });
     this.names = h('ul', { id: 'names', class: 'names', role: 'listbox', 'aria-label': t('names'), hidden: true });
@@ -137,7 +137,6 @@ export class Composer {
       nameOf(nick), h('small', {}, plain(person(this.app.state, nick).realname)))));
     this.offered = nicks;
     this.names.hidden = false;
-    this.input.setAttribute('aria-expanded', 'true');
     this.mark();
     return undefined;
   }
@@ -159,7 +158,6 @@ export class Composer {
   hideNames() {
     this.names.hidden = true;
     this.offered = [];
-    this.input.setAttribute('aria-expanded', 'false');
     this.input.removeAttribute('aria-activedescendant');
   }
 

@@ -20,6 +20,9 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
+/** Words for those who listen, beside what everybody sees. @param {string} text */
+export const unseen = (text) => text && h('span', { class: 'unseen' }, text);
+
 const SVG = 'http://www.w3.org/2000/svg';
 const ICONS = {
   menu: 'M4 6h16M4 12h16M4 18h16',

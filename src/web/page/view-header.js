@@ -9,7 +9,7 @@ import { pieces, plain } from './text.js';
 export class Header {
   constructor(app) {
     this.app = app;
-    this.name = h('h1', { tabindex: '-1' });
+    this.name = h('h2', { tabindex: '-1' });
     this.topic = h('p', { class: 'topic', dir: 'auto' });
     this.back = iconButton('back', t('back-to-list'), () => app.pane('rooms'), { class: 'icon-button back' });
     this.members = iconButton('people', t('members'), () => app.side.toggle('members'));

@@ -1,6 +1,6 @@
 // One line of a conversation as an element. Text is put in as text, links are made by hand; nothing reads HTML.
 
-import { h } from './dom.js';
+import { h, unseen } from './dom.js';
 import { clock, day, moment, t } from './i18n.js';
 import { knownAs } from './state.js';
 import { hue, initial, pieces, plain, unstyled, visible } from './text.js';
@@ -109,10 +109,9 @@ function reactions(app, room, item) {
     const names = [...nicks].slice(0, 12).map(plain).join(', ');
     const props = {
       type: 'button', class: 'reaction', 'aria-pressed': String(mine), title: names, tabindex: '-1',
-      'aria-label': t('reacted', { emoji: plain(emoji), names }),
       onclick: () => app.client.react(room, item, emoji),
     };
-    return h('button', props, h('bdi', {}, visible(emoji)), h('span', {}, String(nicks.size)));
+    return h('button', props, h('bdi', {}, visible(emoji)), h('span', {}, String(nicks.size)), unseen(`: ${names}`));
   });
   return h('div', { class: 'reactions' }, list);
 }
@@ -127,8 +126,33 @@ function failure(app, room, item) {
   );
 }
 
+/** What a letter of MODE is about. */
+const MODES = {
+  i: 'mode-i', m: 'mode-m', n: 'mode-n', s: 'mode-s', t: 'mode-t', k: 'room-key', l: 'limit',
+  b: 'list-b', e: 'list-e', I: 'list-I', q: 'list-q', o: 'operator', v: 'voiced',
+};
+
+/** `+o-i bob`, in words, and as it was said for those who know it. */
+function modes(change) {
+  const [letters = '', ...params] = change.split(' ');
+  const told = [];
+  let on = true;
+  for (const letter of letters) {
+    if (letter === '+' || letter === '-') on = letter === '+';
+    else {
+      const has = 'ovbeIqk'.includes(letter) || (letter === 'l' && on);
+      const param = has ? plain(params.shift() ?? '').replace(/^~a(ccount)?:/, '') : '';
+      const rule = letter in MODES ? t(MODES[letter]) : letter;
+      const what = !param || letter === 'k' ? rule : letter === 'l' ? `${rule}: ${param}` : `${param}: ${rule}`;
+      told.push(on ? what : t('mode-off', { rule: what }));
+    }
+  }
+  return `${told.join('; ')} (${plain(change)})`;
+}
+
 /** What happened, in words. */
 export function happened(item) {
+  if (item.event.type === 'mode') return t('event-mode', { who: plain(item.event.who), change: modes(item.event.change) });
   const values = Object.fromEntries(Object.entries(item.event).map(([key, value]) => [key, plain(value)]));
   const { type, reason } = item.event;
   return t(`event-${type}${reason ? '-why' : ''}`, values);

@@ -1,6 +1,6 @@
 // The list at the side: rooms and people, what is unread in them, and the way between them.
 
-import { h, icon, iconButton, reconcile } from './dom.js';
+import { h, icon, iconButton, reconcile, unseen } from './dom.js';
 import { t } from './i18n.js';
 import { knownAs, listed, person } from './state.js';
 import { plain } from './text.js';
@@ -10,7 +10,7 @@ export class Rooms {
   constructor(app) {
     this.app = app;
     this.filter = h('input', { type: 'search', class: 'filter', placeholder: t('find-room'), 'aria-label': t('find-room'), autocomplete: 'off', oninput: () => this.render(), onkeydown: (event) => this.key(event) });
-    this.title = h('strong', { class: 'network' });
+    this.title = h('h1', { class: 'network' });
     this.rooms = h('ul', {});
     this.direct = h('ul', {});
     this.invitations = h('ul', { class: 'invitations', 'aria-label': t('invitations') });
@@ -73,8 +73,7 @@ export class Rooms {
     this.me.dataset.sign = sign;
     const away = person(state, state.me).away !== null;
     const status = this.app.client.connection.phase === 'online' ? t(away ? 'away' : 'online') : t('offline');
-    this.me.replaceChildren(avatar(state.me), h('span', { class: 'me-words' }, h('bdi', {}, plain(state.me)), h('small', {}, h('bdi', {}, called), called && ' · ', status)), icon('gear'));
-    this.me.setAttribute('aria-label', t('settings-of', { name: plain(state.me) }));
+    this.me.replaceChildren(avatar(state.me), h('span', { class: 'me-words' }, h('bdi', {}, plain(state.me)), h('small', {}, h('bdi', {}, called), called && ' · ', status)), icon('gear'), unseen(`, ${t('settings')}`));
   }
 
   status(room) {
@@ -86,11 +85,9 @@ export class Rooms {
   entry(room) {
     const { app } = this;
     const current = room.key === app.state.active;
-    const count = room.unread ? h('span', { class: room.mentions ? 'count loud' : 'count' }, room.unread > 99 ? '99+' : String(room.unread)) : null;
+    const count = room.unread ? h('span', { class: room.mentions ? 'count loud' : 'count', 'aria-hidden': 'true' }, room.unread > 99 ? '99+' : String(room.unread)) : null;
     const status = room.direct && this.status(room);
-    const words = [plain(room.name)];
-    if (status) words.push(t(status));
-    if (room.unread) words.push(t('unread-count', { count: room.unread }));
+    const words = [status && t(status === 'offline' ? 'offline-person' : status), room.unread && t('unread-count', { count: room.unread })];
     const mark = room.direct
       ? h('span', { class: 'with-dot' }, avatar(room.name, 'small'), h('span', { class: `dot ${status}` }))
       : h('span', { class: 'hash', 'aria-hidden': 'true' }, '#');
@@ -98,8 +95,9 @@ export class Rooms {
     const classes = ['room', room.unread && 'unread', room.mentions && 'mentioned', !room.joined && 'left'];
     return h('li', {}, h(
       'button',
-      { type: 'button', class: classes.filter(Boolean).join(' '), 'aria-current': current ? 'true' : null, 'aria-label': words.join(', '), onclick: () => this.choose(room) },
-      mark, h('bdi', { class: 'room-name' }, plain(name)), room.draft && !current ? h('span', { class: 'draft' }, '✎') : null, count));
+      { type: 'button', class: classes.filter(Boolean).join(' '), 'aria-current': current ? 'true' : null, onclick: () => this.choose(room) },
+      mark, h('bdi', { class: 'room-name' }, plain(name)), room.draft && !current ? h('span', { class: 'draft', 'aria-hidden': 'true' }, '✎') : null, count,
+      unseen(words.filter(Boolean).map((word) => `, ${word}`).join(''))));
   }
 
   choose(room) {

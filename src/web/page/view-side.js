@@ -1,6 +1,6 @@
 // The pane at the right: who is in the room, or a search and what it found.
 
-import { h, iconButton, reconcile } from './dom.js';
+import { h, iconButton, reconcile, unseen } from './dom.js';
 import { fold, isRoom } from './irc.js';
 import { moment, t } from './i18n.js';
 import { knownAs, person } from './state.js';
@@ -86,12 +86,12 @@ export class Side {
     const called = knownAs(this.app.state, nick);
     const rank = ranks.includes('@') ? t('operator') : ranks.includes('+') ? t('voiced') : '';
     const status = away === null ? 'online' : 'away';
-    const label = [plain(nick), rank, away === null ? '' : t('away')].filter(Boolean).join(', ');
-    return h('li', {}, h('button', { type: 'button', class: `member ${status}`, 'aria-label': label, onclick: () => this.app.profile(nick) },
+    return h('li', {}, h('button', { type: 'button', class: `member ${status}`, onclick: () => this.app.profile(nick) },
       h('span', { class: 'with-dot' }, avatar(nick, 'small'), h('span', { class: `dot ${status}` })),
       h('span', { class: 'member-words' }, nameOf(nick), called && h('small', {}, h('bdi', {}, plain(called)))),
       bot ? h('span', { class: 'tag' }, t('bot')) : null,
-      rank ? h('span', { class: 'tag' }, rank) : null));
+      rank ? h('span', { class: 'tag' }, rank) : null,
+      away === null ? null : unseen(`, ${t('away')}`)));
   }
 
   // --- search ---

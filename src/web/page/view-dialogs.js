@@ -214,10 +214,10 @@ export async function profile(app, nick) {
     const lines = await client.ask('WHOIS', [nick], { quiet: true, lenient: true });
     const row = (label, text) => text && about.append(h('dt', {}, label), h('dd', {}, h('bdi', {}, plain(text))));
     for (const { command, params } of lines) {
-      if (command === '311') row(t('display-name'), params.at(-1));
+      if (command === '311') row(t('display-name'), fold(params.at(-1)) !== fold(nick) && params.at(-1));
       else if (command === '760' && params[2] !== 'display-name') row(params[2], params.at(-1));
       else if (command === '301') row(t('away'), params[2]);
-      else if (command === '319') row(t('rooms'), params.at(-1));
+      else if (command === '319') row(t('rooms'), params.at(-1).replace(/(^| )[@+]+/g, '$1'));
       else if (command === '317') row(t('here-since'), moment(Number(params[3]) * 1000));
       else if (command === '313') row(t('role'), t('administrator'));
       else if (command === '335') row(t('role'), t('bot'));
@@ -255,7 +255,7 @@ export function roomSettings(app, room) {
   const element = open(plain(room.name),
     line(t('topic'), topic, t('save'), () => done(client.ask('TOPIC', [room.name, topic.value])), topics),
     operator ? line(t('rename'), name, t('rename-do'), () => done(client.ask('RENAME', [room.name, name.value.trim()]))) : null,
-    h('h3', {}, t('rules')),
+    h('h3', {}, t('rules')), operator ? null : h('p', { class: 'hint' }, t('operators-rule')),
     FLAGS.map((flag) => tick(t(`mode-${flag}`), room.modes.has(flag), (on) => mode((on ? '+' : '-') + flag), !operator)),
     operator ? line(t('room-key'), key, t('save'), () => (key.value ? mode('+k', key.value) : mode('-k', room.modes.get('k') || '*')), true, t('room-key-hint')) : null,
     operator ? line(t('limit'), limit, t('save'), () => (limit.value ? mode('+l', limit.value) : mode('-l'))) : null,

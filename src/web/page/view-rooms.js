@@ -13,6 +13,7 @@ export class Rooms {
     this.title = h('h1', { class: 'network' });
     this.rooms = h('ul', {});
     this.direct = h('ul', {});
+    this.nobody = h('p', { class: 'hint nobody' }, t('no-people'));
     this.invitations = h('ul', { class: 'invitations', 'aria-label': t('invitations') });
     this.me = h('button', { type: 'button', class: 'me', onclick: () => app.settings() });
     this.admin = iconButton('shield', t('administration'), () => app.administer(), { hidden: true });
@@ -24,7 +25,7 @@ export class Rooms {
       h('div', { class: 'lists' },
         this.invitations,
         this.section(t('rooms'), this.rooms, t('add-room'), () => app.addRoom()),
-        this.section(t('people'), this.direct, t('add-person'), () => app.addPerson())),
+        this.section(t('people'), this.direct, t('add-person'), () => app.addPerson()), this.nobody),
       h('footer', {}, this.me),
     );
   }
@@ -52,6 +53,7 @@ export class Rooms {
     reconcile(this.rooms, rooms, (room) => room.key, sign, make);
     reconcile(this.direct, direct, (room) => room.key, sign, make);
     reconcile(this.invitations, [...app.state.invitations.values()], ({ room }) => room, ({ by }) => by, (each) => this.invitation(each));
+    this.nobody.hidden = direct.length > 0 || this.filter.value !== '';
     this.invitations.hidden = !app.state.invitations.size;
     this.title.textContent = plain(app.state.network || 'chatd');
     this.admin.hidden = !app.mayAdminister;

@@ -59,7 +59,9 @@ export class Timeline {
       this.list.replaceChildren();
     }
     const rows = this.rows;
+    const first = this.first;
     this.frame(rows);
+    const widened = first && rows[this.start] !== first && !this.pinned;
     this.draw(rows);
     if (this.target) this.reveal(rows);
     // Becoming live moves nothing, so no scrolling says that the end is in sight.
@@ -70,6 +72,7 @@ export class Timeline {
     this.edges();
     // Where nothing of what was fetched is shown (people came and went), more of it is wanted.
     if (room?.synced && !rows.length && room.live) this.app.client.fill(room);
+    else if (widened) this.app.touch('timeline');
     else if (room && rows.length) this.more();
   }
 

@@ -1,5 +1,6 @@
 // A client made of irc-framework, driven by lines: what happens is written to standard output, what is to be said comes
-// from standard input. Arguments: port, account, and how to log in: sasl, pass, web (sasl, over a WebSocket), or history
+// from standard input. Arguments: port, account, and how to log in: sasl, pass, web (sasl, over a WebSocket), web-plain
+// (the same without a subprotocol), or history
 // (sasl, and then CHATHISTORY instead of what the server tells unasked). The password comes in CHAT_PASSWORD.
 "use strict";
 
@@ -26,10 +27,11 @@ const options = {
     enable_echomessage: true,
     auto_reconnect: false,
 };
-if (login === "web") {
+const web = login.startsWith("web");
+if (web) {
     options.transport = require("irc-framework/src/transports/websocket");
-    options.websocket_protocol = "text.ircv3.net";
-    options.path = "/irc";
+    options.websocket_protocol = login === "web" ? "text.ircv3.net" : "";
+    options.path = login === "web" ? "/irc" : "/";
 }
 if (login === "pass") {
     options.password = account + ":" + password;
@@ -59,7 +61,7 @@ client.connect(options);
 
 // A WebSocket of Node.js that finds nobody there says nothing more, so we look first.
 function comeBack() {
-    if (login !== "web") {
+    if (!web) {
         client.connect(options);
         return;
     }

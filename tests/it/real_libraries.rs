@@ -66,7 +66,7 @@ impl Program {
         let script = root().join("tests/clients/framework.js");
         let mut command = node(modules);
         command.arg(script).args([&*server.address().port().to_string(), account, login]);
-        if login == "web" {
+        if login.starts_with("web") {
             // The test's certificate is nobody's; a WebSocket of Node.js can be told so in no other way.
             command.env("NODE_TLS_REJECT_UNAUTHORIZED", "0");
         }
@@ -188,6 +188,16 @@ async fn irc_framework_over_websocket() {
     let mut server = server().await;
     said_before(&server).await;
     let mut client = Program::irc_framework(&server, &modules, "alice", "web");
+    lives_through_a_restart(&mut server, &mut client, "alice").await;
+}
+
+/// As it does with servers that know of no subprotocol, at the root of the server.
+#[tokio::test]
+async fn irc_framework_over_websocket_without_a_subprotocol() {
+    let Some(modules) = installed("node_modules") else { return };
+    let mut server = server().await;
+    said_before(&server).await;
+    let mut client = Program::irc_framework(&server, &modules, "alice", "web-plain");
     lives_through_a_restart(&mut server, &mut client, "alice").await;
 }
 

@@ -238,7 +238,7 @@ async fn by_keyboard_alone() {
 
 #[tokio::test]
 async fn every_view_is_for_everybody() {
-    let mut server = server().await;
+    let mut server = Server::configure().set("auth.registration", "open").start().await;
     let Some(mut play) = Play::start("access", &server) else { return };
     play.wishes("kill").await;
     server.kill9();

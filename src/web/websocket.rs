@@ -18,6 +18,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+#[cfg(test)]
+mod laws;
+
 /// Bytes of a message that comes in. More than any line has, so that one a little too long is answered and not fatal.
 pub const MESSAGE_MAX: usize = 16 * 1024;
 /// Bytes gathered before they are handed to TLS, and those read at once: held by every connection.

@@ -5,21 +5,24 @@
 //! that its memory is bounded, whatever the server sends.
 
 mod asking;
+mod batches;
+mod happenings;
 mod marks;
 pub mod multiline;
+mod numerics;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::heard::{Happened, Heard, Page, Said, Speech, What};
+use super::heard::{Heard, Page, Said, Speech};
 use super::login::{Caps, Credentials, HISTORY, Login, Mode, SEARCH, Step, wanted_of};
 use super::text::{clean, key, same, split};
 use crate::event::Millis;
 use crate::proto::line::{BODY_MAX, Line, Message};
 pub use asking::Which;
-use multiline::{Gathered, MULTILINE};
+use multiline::Gathered;
 
 /// Texts under way to the server at one time. When there are as many, [`Session::say`] takes no more.
 pub const PENDING_MAX: usize = 256;
@@ -490,104 +493,6 @@ impl Session {
         self.heard.push_back(Heard::Refused { said, about, why, again });
     }
 
-    fn happened(&mut self, message: &Message, frame: &Frame, who: String) {
-        let param = |at: usize| message.params.get(at).map(|text| clean(text));
-        let own = same(&who, &self.nick);
-        let reason = |at: usize| param(at).unwrap_or_default();
-        let (room, what) = match message.command.to_ascii_uppercase().as_str() {
-            "JOIN" => (param(0), What::Join),
-            "PART" => (param(0), What::Part { reason: reason(1) }),
-            "QUIT" => (None, What::Quit { reason: reason(0) }),
-            "KICK" => (param(0), What::Kick { target: reason(1), reason: reason(2) }),
-            "TOPIC" => (param(0), What::Topic { text: reason(1) }),
-            "MODE" => {
-                let room = param(0).filter(|target| self.is_room(target));
-                if room.is_none() {
-                    return;
-                }
-                let changes: Vec<String> = message.params[1..].iter().map(|text| clean(text)).collect();
-                (room, What::Mode { changes: changes.join(" ") })
-            }
-            "NICK" => (None, What::Nick { new: reason(0) }),
-            "INVITE" => (param(1), What::Invite { target: reason(0) }),
-            "AWAY" => (None, What::Away { reason: param(0) }),
-            _ => (None, What::Realname { text: reason(0) }),
-        };
-        if !frame.replayed {
-            self.change_rooms(own, room.as_deref(), &what, message.source);
-        }
-        let (at, msgid, replayed) = (frame.at, frame.msgid.clone(), frame.replayed);
-        self.emit(frame, Heard::Happened(Happened { room, who, own, what, at, msgid, replayed }));
-    }
-
-    fn change_rooms(&mut self, own: bool, room: Option<&str>, what: &What, source: Option<&str>) {
-        match (what, room) {
-            (What::Join, Some(room)) if own => {
-                if self.rooms.len() < ROOMS_MAX {
-                    self.rooms.insert(key(room), room.to_owned());
-                    if self.fetch > 0 && self.has_chathistory() {
-                        self.unread.insert(key(room));
-                    }
-                }
-                self.mask_len = source.map(str::len);
-            }
-            (What::Part { .. }, Some(room)) if own => {
-                self.rooms.remove(&key(room));
-            }
-            (What::Kick { target, .. }, Some(room)) if same(target, &self.nick) => {
-                self.rooms.remove(&key(room));
-            }
-            (What::Nick { new }, _) if own => self.nick.clone_from(new),
-            _ => {}
-        }
-    }
-
-    fn batch(&mut self, message: &Message, frame: &Frame) {
-        let Some(id) = message.param(0) else { return };
-        if let Some(id) = id.strip_prefix('+') {
-            if self.batches.len() >= BATCHES_MAX {
-                return;
-            }
-            let kind = message.param(1).unwrap_or_default();
-            let of_page = matches!(kind, "chathistory" | "draft/chathistory" | SEARCH);
-            let query = if of_page { self.settle_query(frame.label, true) } else { None };
-            let kind = match (kind, frame.label) {
-                ("chathistory" | "draft/chathistory", _) => {
-                    let with = clean(message.param(2).unwrap_or_default());
-                    if self.mode != Mode::Screen {
-                        self.heard.push_back(Heard::Earlier { with: with.clone() });
-                    }
-                    BatchKind::Replay { with, count: 0, oldest: None }
-                }
-                (SEARCH, _) => BatchKind::Found,
-                (MULTILINE, _) => {
-                    let from = clean(message.source.map_or("", |source| source.split(['!', '@']).next().unwrap_or("")));
-                    let target = message.param(2).unwrap_or_default();
-                    let around = message.tags.value("batch");
-                    BatchKind::Lines(Box::new(Gathered::of(message, frame.clone(), around, from, target)))
-                }
-                (_, Some(label)) if frame.alone => BatchKind::Answer { label },
-                _ => BatchKind::Other,
-            };
-            let with = if let BatchKind::Replay { with, .. } = &kind { with.clone() } else { String::new() };
-            let page = Page { query, with, heard: Vec::new(), lines: 0, first: None, last: None };
-            self.batches.push(Batch { id: id.to_owned(), parent: message.tags.value("batch"), kind, page });
-        } else if let Some(id) = id.strip_prefix('-')
-            && let Some(at) = self.batches.iter().position(|batch| batch.id == id)
-        {
-            let Batch { kind, page, .. } = self.batches.remove(at);
-            match kind {
-                BatchKind::Replay { .. } | BatchKind::Found if self.mode == Mode::Screen => {
-                    self.heard.push_back(Heard::Page(page));
-                }
-                BatchKind::Replay { with, count, oldest } => self.heard.push_back(Heard::Now { with, count, oldest }),
-                BatchKind::Answer { label } => self.stored(Some(label)),
-                BatchKind::Lines(gathered) => self.gathered(*gathered),
-                BatchKind::Found | BatchKind::Other => {}
-            }
-        }
-    }
-
     fn pong(&mut self, token: &str) {
         if token == "settled" {
             self.heard.push_back(Heard::Settled);
@@ -614,75 +519,6 @@ impl Session {
                 self.caps.change(&off.join(" "));
             }
             _ => {}
-        }
-    }
-
-    fn numeric(&mut self, numeric: &str, message: &Message, frame: &Frame) {
-        // The first parameter is our own name.
-        let param = |at: usize| message.params.get(at).map(|text| clean(text)).unwrap_or_default();
-        let rest = |from: usize| {
-            let words: Vec<String> = message.params.iter().skip(from).map(|text| clean(text)).collect();
-            words.join(" ")
-        };
-        match numeric {
-            "005" => self.isupport(message),
-            // Greetings, counts, ends of lists, "no message of the day", topic's author, creation time.
-            "001" | "002" | "003" | "004" | "250" | "251" | "252" | "253" | "254" | "255" | "265" | "266" | "315"
-            | "318" | "323" | "329" | "333" | "375" | "376" | "422" | "305" | "306" | "900" | "903" | "321" => {}
-            "332" => self.heard.push_back(Heard::Topic { room: param(1), text: param(2) }),
-            "331" => self.heard.push_back(Heard::Topic { room: param(1), text: String::new() }),
-            "353" => {
-                let room = key(&param(2));
-                if self.names.len() < ROOMS_MAX {
-                    let names = self.names.entry(room).or_default();
-                    let more = message.params.get(3).copied().unwrap_or_default().split_ascii_whitespace();
-                    let left = NAMES_MAX.saturating_sub(names.len());
-                    names.extend(more.take(left).map(clean));
-                }
-            }
-            "366" => {
-                let room = param(1);
-                let nicks = self.names.remove(&key(&room)).unwrap_or_default();
-                if self.unread.remove(&key(&room)) {
-                    self.fetch(&room, None, self.fetch);
-                }
-                self.heard.push_back(Heard::Names { room, nicks });
-            }
-            "372" => self.heard.push_back(Heard::Info(param(1))),
-            "322" => self.heard.push_back(Heard::Info(format!("{}  {}  {}", param(1), param(2), rest(3)))),
-            // nick and room, then the realname behind the distance
-            "352" => {
-                let realname = param(7);
-                let realname = realname.split_once(' ').map_or("", |(_, name)| name);
-                self.heard.push_back(Heard::Info(format!("{}  {}  {realname}", param(5), param(1))));
-            }
-            "301" => {
-                let away = param(2);
-                // What a server says of the absent reads as a sentence; what they left themselves does not.
-                let verb = if away.starts_with("is ") { " " } else { " is away: " };
-                self.heard.push_back(Heard::Info(format!("{}{verb}{away}", param(1))));
-            }
-            _ if numeric.starts_with(['4', '5']) && self.query_refused(frame.label, &rest(2)) => {}
-            _ if numeric.starts_with(['4', '5']) || matches!(numeric, "902" | "904" | "905" | "906") => {
-                let about = (message.params.len() > 2).then(|| param(1));
-                let why = if message.params.len() > 2 { param(message.params.len() - 1) } else { rest(1) };
-                self.refused(frame.label, about, why, false);
-            }
-            _ => self.heard.push_back(Heard::Info(rest(1))),
-        }
-    }
-
-    fn isupport(&mut self, message: &Message) {
-        for word in message.params.iter().skip(1) {
-            match word.split_once('=') {
-                Some(("CHANTYPES", signs)) if !signs.is_empty() => self.room_signs = clean(signs),
-                Some(("BOT", mode)) if !mode.is_empty() => self.bot_mode = Some(clean(mode)),
-                Some(("CHATHISTORY", max)) => {
-                    // 0 means: as many as you like.
-                    self.history_max = max.parse().ok().filter(|max| *max > 0).unwrap_or(100);
-                }
-                _ => {}
-            }
         }
     }
 }

@@ -3,11 +3,15 @@
 //! Pure. Promises that the window has no hole and no line twice, whatever comes in which order, and that its memory is
 //! bounded: what is too much is dropped at the end that is farther from what is looked at, and can be fetched again.
 
+mod line;
+mod marks;
+
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
-use crate::client::heard::{Happened, Heard, Page, Reacted, Said, Speech, What};
+use crate::client::heard::{Page, Reacted};
 use crate::client::text::{key, same};
 use crate::event::Millis;
+pub use line::{Entry, Line, Reaction, Words, happened_line, said_line};
 
 /// Lines of one window, and their bytes.
 pub const LINES_MAX: usize = 3000;
@@ -24,54 +28,6 @@ const REACTIONS_MAX: usize = 12;
 const BY_MAX: usize = 100;
 const MEMBERS_MAX: usize = 20_000;
 const UNCOUNTED_FROM: usize = 60;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// Ours alone: tells lines apart that have no id of the server's.
-    pub id: u64,
-    pub at: Millis,
-    pub msgid: Option<String>,
-    pub entry: Entry,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
-    Said(Words),
-    /// Somebody came or went: shown only where that is wanted.
-    Presence(String),
-    /// Something else happened in the room.
-    Event(String),
-    /// A remark of the program.
-    Note(String),
-    Alarm(String),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Words {
-    pub from: String,
-    pub own: bool,
-    pub speech: Speech,
-    pub text: String,
-    pub reply_to: Option<String>,
-    /// Our name is in it.
-    pub mention: bool,
-    pub reactions: Vec<Reaction>,
-    /// Who took it back.
-    pub redacted: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reaction {
-    pub reaction: String,
-    pub by: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    pub nick: String,
-    pub prefix: String,
-    pub away: bool,
-}
 
 /// Which line stands lowest on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +47,13 @@ pub enum Place {
     Newer,
     /// It takes the place of the window, somewhere in the past.
     Elsewhere,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub nick: String,
+    pub prefix: String,
+    pub away: bool,
 }
 
 pub struct Buffer {
@@ -368,55 +331,6 @@ impl Buffer {
         }
     }
 
-    /// What was said about a message: a reaction, that it was taken back.
-    pub fn mark(&mut self, heard: &Heard) {
-        match heard {
-            Heard::Reacted(reacted) => self.react(reacted.clone()),
-            Heard::Redacted { by, target, .. } => {
-                let line = self.lines.iter_mut().rev().find(|line| line.msgid.as_deref() == Some(target));
-                if let Some(Line { entry: Entry::Said(words), .. }) = line {
-                    words.redacted = Some(by.clone());
-                    self.bytes = self.bytes.saturating_sub(words.text.len());
-                    words.text.clear();
-                    words.reactions.clear();
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn react(&mut self, reacted: Reacted) {
-        let line = self.lines.iter_mut().rev().find(|line| line.msgid.as_deref() == Some(&reacted.target));
-        let Some(Line { entry: Entry::Said(words), .. }) = line else {
-            if self.orphans.len() >= ORPHANS_MAX {
-                self.orphans.pop_front();
-            }
-            self.orphans.push_back(reacted);
-            return;
-        };
-        let at = words.reactions.iter().position(|known| known.reaction == reacted.reaction);
-        match (at, reacted.taken_back) {
-            (Some(at), true) => {
-                let by = &mut words.reactions[at].by;
-                by.retain(|nick| !same(nick, &reacted.from));
-                if by.is_empty() {
-                    words.reactions.remove(at);
-                }
-            }
-            (None, true) => {}
-            (Some(at), false) => {
-                let by = &mut words.reactions[at].by;
-                if by.len() < BY_MAX && !by.iter().any(|nick| same(nick, &reacted.from)) {
-                    by.push(reacted.from);
-                }
-            }
-            (None, false) if words.reactions.len() < REACTIONS_MAX && words.redacted.is_none() => {
-                words.reactions.push(Reaction { reaction: reacted.reaction, by: vec![reacted.from] });
-            }
-            (None, false) => {}
-        }
-    }
-
     /// Counts what is unread in the window by how far it was read.
     pub fn count(&mut self) {
         let Some(read) = self.read else {
@@ -478,20 +392,6 @@ impl Buffer {
         }
     }
 
-    /// When the line comes back, its reactions shall, too.
-    fn orphan(&mut self, line: Line) {
-        let (Entry::Said(words), Some(msgid)) = (line.entry, line.msgid) else { return };
-        for Reaction { reaction, by } in words.reactions {
-            for from in by {
-                if self.orphans.len() >= ORPHANS_MAX {
-                    self.orphans.pop_front();
-                }
-                let (with, reaction, target) = (String::new(), reaction.clone(), msgid.clone());
-                self.orphans.push_back(Reacted { with, from, own: false, target, reaction, taken_back: false });
-            }
-        }
-    }
-
     fn knows(&self, line: &Line) -> bool {
         match &line.msgid {
             Some(_) => self.lines.iter().rev().take(LATE_MAX * 2).any(|known| known.msgid == line.msgid),
@@ -516,54 +416,6 @@ impl Buffer {
         self.bytes += size(&line);
         self.lines.push_back(line);
     }
-}
-
-/// The line that shows a message.
-pub fn said_line(id: u64, said: &Said, nick: &str) -> Line {
-    let words = Words {
-        from: said.from.clone(),
-        own: said.own,
-        speech: said.speech,
-        text: said.text.clone(),
-        reply_to: said.reply_to.clone(),
-        mention: !said.own && mentions(&said.text, nick),
-        reactions: Vec::new(),
-        redacted: None,
-    };
-    Line { id, at: said.at, msgid: said.msgid.clone(), entry: Entry::Said(words) }
-}
-
-/// The line that shows what happened, if it is worth one.
-pub fn happened_line(id: u64, happened: &Happened) -> Option<Line> {
-    let who = &happened.who;
-    let because = |reason: &str| if reason.is_empty() { String::new() } else { format!(" ({reason})") };
-    let entry = match &happened.what {
-        What::Join => Entry::Presence(format!("{who} came in")),
-        What::Part { reason } => Entry::Presence(format!("{who} left the room{}", because(reason))),
-        What::Quit { reason } => Entry::Presence(format!("{who} went offline{}", because(reason))),
-        What::Kick { target, reason } => Entry::Event(format!("{who} put {target} out{}", because(reason))),
-        What::Topic { text } if text.is_empty() => Entry::Event(format!("{who} took the topic away")),
-        What::Topic { text } => Entry::Event(format!("{who} set the topic: {text}")),
-        What::Mode { changes } => Entry::Event(format!("{who} set {changes}")),
-        What::Nick { new } => Entry::Event(format!("{who} is called {new} now")),
-        What::Invite { target } => Entry::Event(format!("{who} invited {target}")),
-        What::Away { .. } | What::Realname { .. } => return None,
-    };
-    Some(Line { id, at: happened.at, msgid: happened.msgid.clone(), entry })
-}
-
-/// Whether a name stands in a text as a word of its own.
-pub fn mentions(text: &str, nick: &str) -> bool {
-    if nick.is_empty() {
-        return false;
-    }
-    let (text, nick) = (key(text), key(nick));
-    let part_of_word = |c: char| (c.is_alphanumeric() && c.is_ascii()) || c == '_';
-    text.match_indices(&nick).any(|(at, found)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + found.len()..].chars().next();
-        !before.is_some_and(part_of_word) && !after.is_some_and(part_of_word)
-    })
 }
 
 fn empty_of(page: &Page) -> bool {

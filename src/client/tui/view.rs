@@ -1,18 +1,21 @@
 //! The model as a picture: conversations at the left, the messages, a status line, the text being written. Pure: it draws
 //! into a frame and changes nothing.
 
+mod overlays;
+mod writing;
+
 use ratatui::Frame;
 use ratatui::buffer::Buffer as Cells;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
 
 use super::buffer::Buffer;
-use super::layout::{Look, Row, Shape, cut, width, wrap};
+use super::layout::{Look, Row, Shape, cut, width};
 use super::model::{Conn, Key, Model};
-use super::overlay::{HELP, Overlay, Pick, Picking, Search};
 use super::palette::Palette;
-use super::sending::State;
 use crate::client::text::{clean, key};
+use overlays::draw_overlay;
+use writing::{draw_editor, editor_rows};
 
 /// Below these widths there is no list of conversations, and no list of members.
 const WIDE_ENOUGH_FOR_LIST: u16 = 60;
@@ -361,229 +364,5 @@ fn typing(buffer: &Buffer) -> Option<String> {
         [one] => Some(format!("{one} is typing …")),
         [one, other] => Some(format!("{one} and {other} are typing …")),
         many => Some(format!("{} people are typing …", many.len())),
-    }
-}
-
-/// The rows of the text being written, and where the cursor is in them.
-fn editor_rows(model: &Model, columns: usize) -> (Vec<String>, (usize, usize)) {
-    let columns = columns.saturating_sub(2).max(4);
-    let (text, cursor) = (model.editor.text(), model.editor.cursor());
-    let (mut rows, mut place, mut from) = (Vec::new(), (0, 0), 0);
-    for line in text.split('\n') {
-        let inside = (from..=from + line.len()).contains(&cursor);
-        let pieces = cut_rows(line, columns);
-        let mut at = from;
-        for (n, piece) in pieces.iter().enumerate() {
-            let last = n + 1 == pieces.len();
-            if inside && cursor >= at && (cursor < at + piece.len() || last) {
-                place = (rows.len() + n, width(&text[at..cursor]));
-            }
-            at += piece.len();
-        }
-        rows.extend(pieces.into_iter().map(str::to_owned));
-        from += line.len() + 1;
-    }
-    if place.1 >= columns {
-        // Behind the last column: on the next row.
-        place = (place.0 + 1, 0);
-        rows.insert(place.0, String::new());
-    }
-    (rows, place)
-}
-
-/// A line in rows that together are the line.
-fn cut_rows(line: &str, columns: usize) -> Vec<&str> {
-    use unicode_segmentation::UnicodeSegmentation;
-    let (mut rows, mut from, mut taken) = (Vec::new(), 0, 0);
-    for (at, letter) in line.grapheme_indices(true) {
-        let wide = width(letter);
-        if taken + wide > columns {
-            rows.push(&line[from..at]);
-            (from, taken) = (at, 0);
-        }
-        taken += wide;
-    }
-    rows.push(&line[from..]);
-    rows
-}
-
-fn draw_editor(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) -> Option<Position> {
-    let (rows, (row, column)) = editor_rows(model, usize::from(area.width));
-    let height = usize::from(area.height);
-    let skip = if rows.len() > height { row.saturating_sub(height - 1).min(rows.len() - height) } else { 0 };
-    let replying = model.reply_to.and_then(|id| model.buffer()?.line(id));
-    let sign = if replying.is_some() { "↳" } else { ">" };
-    put(cells, area.x, area.y, sign, 1, palette.accent());
-    let room = usize::from(area.width.saturating_sub(2));
-    if model.editor.is_empty() {
-        let text = match (replying.map(|line| &line.entry), model.buffer()) {
-            (Some(super::buffer::Entry::Said(words)), _) => format!("answer {} (Esc: not)", words.from),
-            _ if model.selected_state() == Some(Selected::Refused) => {
-                "not sent: r try again  e edit  d drop  Esc back".to_owned()
-            }
-            _ if model.selected_state() == Some(Selected::Message) => {
-                "r reply  e react  d take back  y copy  Esc back".to_owned()
-            }
-            (_, Some(buffer)) => format!("write to {}", buffer.name),
-            (_, None) => String::new(),
-        };
-        put(cells, area.x + 2, area.y, &cut(&text, room), room, palette.quiet());
-    }
-    for (y, text) in (area.top()..area.bottom()).zip(rows.iter().skip(skip)) {
-        put(cells, area.x + 2, y, text, room, Style::new());
-    }
-    (area.height > 0).then(|| Position::new(area.x + 2 + column as u16, area.y + row.saturating_sub(skip) as u16))
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Selected {
-    Message,
-    Refused,
-}
-
-impl Model {
-    fn selected_state(&self) -> Option<Selected> {
-        let id = self.buffer()?.selected?;
-        match self.queue.get(id).map(|outgoing| &outgoing.state) {
-            Some(State::Refused(_)) => Some(Selected::Refused),
-            Some(_) => None,
-            None => Some(Selected::Message),
-        }
-    }
-}
-
-/// A box in the middle; gives back its inside.
-fn window(cells: &mut Cells, area: Rect, title: &str, columns: u16, rows: u16, palette: Palette) -> Rect {
-    let (columns, rows) = (columns.min(area.width), rows.min(area.height));
-    let (x, y) = (area.x + (area.width - columns) / 2, area.y + (area.height - rows) / 2);
-    let outer = Rect { x, y, width: columns, height: rows };
-    if columns < 4 || rows < 3 {
-        return Rect { width: 0, height: 0, ..outer };
-    }
-    // Letters of two columns under the edge would stick out.
-    for row in outer.top()..outer.bottom() {
-        for column in outer.left()..outer.right() {
-            if let Some(cell) = cells.cell_mut(Position::new(column, row)) {
-                cell.reset();
-            }
-        }
-        if let Some(cell) = outer.left().checked_sub(1).and_then(|left| cells.cell_mut(Position::new(left, row)))
-            && width(cell.symbol()) > 1
-        {
-            cell.set_symbol(" ");
-        }
-    }
-    let inner = usize::from(columns) - 2;
-    let top = format!("╭{}{}╮", cut(&format!(" {title} "), inner), "─".repeat(inner.saturating_sub(width(title) + 2)));
-    put(cells, x, y, &top, columns.into(), palette.accent());
-    for row in y + 1..outer.bottom() - 1 {
-        put(cells, x, row, "│", 1, palette.accent());
-        put(cells, outer.right() - 1, row, "│", 1, palette.accent());
-    }
-    put(cells, x, outer.bottom() - 1, &format!("╰{}╯", "─".repeat(inner)), columns.into(), palette.accent());
-    Rect { x: x + 2, y: y + 1, width: columns - 4, height: rows - 2 }
-}
-
-fn draw_overlay(
-    model: &Model,
-    palette: Palette,
-    area: Rect,
-    cells: &mut Cells,
-    cursor: Option<Position>,
-) -> Option<Position> {
-    match &model.overlay {
-        Overlay::None => cursor,
-        Overlay::Help { scroll } => {
-            draw_help(*scroll, palette, area, cells);
-            None
-        }
-        Overlay::Pick(pick) => Some(draw_pick(pick, palette, area, cells)),
-        Overlay::Search(search) => {
-            draw_search(model, search, palette, area, cells);
-            None
-        }
-        Overlay::Password { account, password } => {
-            let inside = window(cells, area, &format!("Password of {}", clean(account)), 50, 3, palette);
-            let dots = "•".repeat(password.chars().count().min(usize::from(inside.width.saturating_sub(1))));
-            Some(Position::new(put(cells, inside.x, inside.y, &dots, inside.width.into(), Style::new()), inside.y))
-        }
-    }
-}
-
-fn draw_help(scroll: usize, palette: Palette, area: Rect, cells: &mut Cells) {
-    let inside = window(cells, area, "Keys and commands: ↑ ↓ scroll, Esc closes", 78, HELP.len() as u16 + 2, palette);
-    let skip = scroll.min(HELP.len().saturating_sub(inside.height.into()));
-    let column = 28.min(usize::from(inside.width) / 2);
-    for (y, (keys, what)) in (inside.top()..inside.bottom()).zip(&HELP[skip..]) {
-        put(cells, inside.x, y, &cut(keys, column - 1), column, palette.accent());
-        let room = usize::from(inside.width).saturating_sub(column);
-        put(cells, inside.x + column as u16, y, &cut(what, room), room, Style::new());
-    }
-}
-
-fn draw_pick(pick: &Pick, palette: Palette, area: Rect, cells: &mut Cells) -> Position {
-    let title = match pick.picking {
-        Picking::Conversation => "Go to",
-        Picking::Reaction(_) => "React with",
-    };
-    let inside = window(cells, area, title, 44, 16, palette);
-    let room = usize::from(inside.width);
-    let end = put(cells, inside.x, inside.y, &cut(&format!("> {}", pick.filter), room), room, Style::new());
-    let choices = pick.choices();
-    let at = pick.at.min(choices.len().saturating_sub(1));
-    let height = usize::from(inside.height.saturating_sub(1)).max(1);
-    let skip = at.saturating_sub(height - 1);
-    for (y, (n, (shown, _))) in (inside.y + 1..inside.bottom()).zip(choices.iter().enumerate().skip(skip)) {
-        let style = if n == at { palette.chosen() } else { Style::new() };
-        put(cells, inside.x, y, &cut(shown, room), room, style);
-    }
-    if choices.is_empty() && inside.height > 1 {
-        put(cells, inside.x, inside.y + 1, "nothing of that name", room, palette.quiet());
-    }
-    Position::new(end, inside.y)
-}
-
-fn draw_search(model: &Model, search: &Search, palette: Palette, area: Rect, cells: &mut Cells) {
-    let within = search.within.as_ref().map(|within| format!(" in {within}")).unwrap_or_default();
-    let state = match (&search.done, search.query) {
-        (Some(done), _) => done.clone(),
-        (None, Some(_)) => "searching …".to_owned(),
-        (None, None) => "Enter goes there, Esc closes".to_owned(),
-    };
-    let title = format!("“{}”{within}: {} found; {state}", clean(&search.words), search.hits.len());
-    let inside = window(cells, area, &title, area.width, area.height, palette);
-    let room = usize::from(inside.width);
-    let zone = model.settings.zone;
-    // As many rows as a hit takes: where and when, then what, cut to a few rows.
-    let mut y = inside.y;
-    let skip = search.at.saturating_sub(usize::from(inside.height) / 4);
-    for (n, said) in search.hits.iter().enumerate().skip(skip) {
-        let rows: Vec<String> =
-            said.text.split('\n').flat_map(|line| wrap(line, room.saturating_sub(2))).take(3).collect();
-        if usize::from(y) + 1 + rows.len() > usize::from(inside.bottom()) {
-            break;
-        }
-        let from = y;
-        let head = format!("{}  {}  ", zone.second(said.at), said.with);
-        let at = put(cells, inside.x, y, &cut(&head, room), room, palette.quiet());
-        put(
-            cells,
-            at,
-            y,
-            &cut(&said.from, 20),
-            room.saturating_sub(usize::from(at - inside.x)),
-            palette.name(&said.from),
-        );
-        for row in &rows {
-            y += 1;
-            put(cells, inside.x + 2, y, row, room, Style::new());
-            for word in search.words.split_whitespace() {
-                highlight(cells, inside.x + 2, y, row, word, palette.alarm());
-            }
-        }
-        y += 1;
-        if n == search.at {
-            cells.set_style(Rect { x: inside.x, y: from, width: inside.width, height: y - from }, palette.chosen());
-        }
     }
 }

@@ -21,6 +21,8 @@ use crate::room::{Actor, Masked, Member, ModeChange, Refusal, RoomState, Topic, 
 use crate::store::{Reader, RoomRow, Search, Writer, database_path};
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod reading;
 
 const PEOPLE: [&str; 4] = ["anna", "bela", "carl", "dora"];

@@ -35,6 +35,7 @@ mod limits;
 mod list;
 mod manuals;
 mod metadata;
+mod model;
 mod monitor;
 mod multiline;
 mod names;

@@ -108,6 +108,12 @@ impl Setup {
         self
     }
 
+    /// Adds an account that may act as administrator.
+    pub fn administrator(mut self, name: &str) -> Setup {
+        self.users.push((name.to_owned(), vec!["--admin".to_owned()]));
+        self
+    }
+
     pub fn users<T: AsRef<str>>(self, names: impl IntoIterator<Item = T>) -> Setup {
         names.into_iter().fold(self, |setup, name| setup.user(name.as_ref()))
     }

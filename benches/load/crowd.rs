@@ -1,7 +1,7 @@
-//! Many clients in rooms: some speak, all listen and check. A line carries its sender, its number and the moment it was
-//! sent, so that whoever reads it knows whether one is missing and how long it took.
+//! Many clients in rooms: some speak, all listen and check that each line comes once, and in one order for all.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -10,17 +10,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use super::client::{Client, Login, connector};
+use super::chatd::nick;
+use super::client::{Client, Login, connector, place};
 use super::figures::{Figures, quantiles};
-use super::server::Running;
+use super::marks;
+use super::server::{Running, cpu_of};
 
-/// Bytes of a message's text; with the command around it a line of 118 bytes.
-const TEXT: usize = 100;
-/// `^` and three numbers of 8 hexadecimal digits: sender, number, microseconds.
-const MARK_LEN: usize = 1 + 8 + 8 + 8;
-/// No server writes this into a line of its own accord.
-const MARK: u8 = b'^';
 const LOGINS_AT_ONCE: usize = 50;
+/// Clients at most, unless one room has more: with more rooms each client sits in several.
+const CLIENTS: usize = 2_000;
 
 pub struct Plan {
     pub name: String,
@@ -28,10 +26,34 @@ pub struct Plan {
     pub members: usize,
     /// Of each room.
     pub senders: usize,
-    /// Messages in all.
+    /// Messages in all. As many as a tenth of them, or a second's, come before as a warm-up.
     pub messages: usize,
     /// Messages a second in all; `None`: as fast as it goes.
     pub rate: Option<f64>,
+}
+
+impl Plan {
+    pub fn clients(&self) -> usize {
+        (self.rooms * self.members).min(CLIENTS.max(self.members))
+    }
+
+    /// Whether each client is in one room only.
+    fn is_apart(&self) -> bool {
+        self.clients() == self.rooms * self.members
+    }
+
+    /// Who is the nth member of a room; the first ones speak.
+    fn seat(&self, room: usize, n: usize) -> usize {
+        (room * self.members + n) % self.clients()
+    }
+
+    fn rooms_of(&self) -> Vec<Vec<usize>> {
+        let mut rooms = vec![Vec::new(); self.clients()];
+        for room in 0..self.rooms {
+            (0..self.members).for_each(|n| rooms[self.seat(room, n)].push(room));
+        }
+        rooms
+    }
 }
 
 struct Shared {
@@ -42,20 +64,18 @@ struct Shared {
     ended: Cell<u64>,
 }
 
-/// What one listener has seen, with the room it sat in.
-struct Seen {
-    room: usize,
-    speaks: bool,
-    order: Rc<Cell<u64>>,
-}
-
 type Speaker = WriteHalf<TlsStream<TcpStream>>;
 
-pub async fn run(plan: &Plan, server: &Running) -> Result<Figures> {
-    tokio::task::LocalSet::new().run_until(crowd(plan, server)).await
+/// Those who speak: each client with the senders that it is, and their rooms.
+struct Speakers {
+    clients: Vec<(Speaker, Vec<(usize, usize)>)>,
+    /// Of each sender the client.
+    of: Vec<usize>,
+    epoch: Instant,
 }
 
-async fn crowd(plan: &Plan, server: &Running) -> Result<Figures> {
+/// To be called in a `LocalSet`, which ends the clients with it.
+pub async fn run(plan: &Plan, server: &Running) -> Result<Figures> {
     let shared = Rc::new(Shared {
         epoch: Instant::now(),
         received: Cell::new(0),
@@ -63,71 +83,100 @@ async fn crowd(plan: &Plan, server: &Running) -> Result<Figures> {
         latencies: RefCell::default(),
         ended: Cell::new(0),
     });
-    let mut seen = Vec::new();
-    let mut speakers: Vec<(usize, Speaker)> = Vec::new();
-    let mut quiet: Vec<Speaker> = Vec::new();
-    let clients = enter(plan, server).await?;
-    for (at, client) in clients.into_iter().enumerate() {
-        let (room, speaks) = (at / plan.members, at % plan.members < plan.senders);
+    let count = plan.rooms * plan.senders;
+    let mut orders = Vec::new();
+    let mut writers: BTreeMap<usize, Speaker> = BTreeMap::new();
+    for (at, client) in enter(plan, server).await?.into_iter().enumerate() {
         let order = Rc::new(Cell::new(0));
-        let (reader, writer) = tokio::io::split(client.stream);
-        tokio::task::spawn_local(listen(reader, client.input, shared.clone(), order.clone()));
-        seen.push(Seen { room, speaks, order });
-        if speaks { speakers.push((room, writer)) } else { quiet.push(writer) }
+        let (stream, input) = client.into_parts();
+        let (reader, writer) = tokio::io::split(stream);
+        tokio::task::spawn_local(listen(reader, input, shared.clone(), order.clone()));
+        orders.push(order);
+        writers.insert(at, writer);
+    }
+    let mut speakers = Speakers { clients: Vec::new(), of: Vec::new(), epoch: shared.epoch };
+    let mut known = BTreeMap::new();
+    for sender in 0..count {
+        let (room, client) = (sender / plan.senders, plan.seat(sender / plan.senders, sender % plan.senders));
+        let at = *known.entry(client).or_insert(speakers.clients.len());
+        if let Some(writer) = writers.remove(&client) {
+            speakers.clients.push((writer, Vec::new()));
+        }
+        speakers.clients[at].1.push((sender, room));
+        speakers.of.push(at);
     }
     server.settle().await?;
 
+    let each = (plan.messages / count).max(1);
+    let warm = plan.rate.map_or(each / 10, |rate| rate as usize / count).max(1);
     let heard = plan.members as u64 - 1;
-    let messages = plan.messages / speakers.len() * speakers.len();
-    let expected = messages as u64 * heard;
-    let (cpu, began) = (server.cpu()?, Instant::now());
-    // Kept until the end: who lets go of its writer leaves.
-    let _speakers = speak(plan, speakers, &shared).await?;
-    let mut last = (0, Instant::now());
-    while shared.received.get() < expected {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-        if shared.received.get() > last.0 {
-            last = (shared.received.get(), Instant::now());
-        } else if last.1.elapsed() > Duration::from_secs(20) {
-            break;
-        }
-        if shared.ended.get() > 0 {
-            bail!("the server has thrown {} clients out", shared.ended.get());
-        }
-    }
-    let (seconds, cpu) = (began.elapsed().as_secs_f64(), server.cpu()? - cpu);
-    let missing = expected.saturating_sub(shared.received.get());
-    let orders = (0..plan.rooms).map(|room| orders(&seen, room)).max();
+    let first = (warm * count) as u64 * heard;
+    let expected = first + (each * count) as u64 * heard;
+    speakers.speak(0..warm, plan.rate).await?;
+    shared.wait(first).await?;
+    server.settle().await?;
+    shared.latencies.take();
+    let (cpu, own, began) = (server.cpu()?, cpu_of("self")?, Instant::now());
+    speakers.speak(warm..warm + each, plan.rate).await?;
+    shared.wait(expected).await?;
+    let seconds = began.elapsed().as_secs_f64();
+    let client = (cpu_of("self")? - own) / seconds;
+    server.settle().await?;
+    let missing = expected.abs_diff(shared.received.get());
     Ok(Figures {
         kind: plan.name.clone(),
         server: server.name.clone(),
-        unit: "delivery",
-        units: expected,
+        unit: "delivery".to_owned(),
+        units: expected - first,
         seconds,
-        cpu,
+        cpu: server.cpu()? - cpu,
+        client,
         latency: quantiles(shared.latencies.take()),
         memory_kib: server.memory_kib()?,
-        orders,
+        orders: plan.is_apart().then(|| (0..plan.rooms).map(|room| different(plan, &orders, room)).max()).flatten(),
         faults: shared.faults.get() + missing,
-        note: String::new(),
+        ..Figures::default()
     })
 }
 
-/// All clients logged in and in their rooms, room by room.
+impl Shared {
+    /// Until so many lines have come, or no more come.
+    async fn wait(&self, expected: u64) -> Result<()> {
+        let mut last = (self.received.get(), Instant::now());
+        while self.received.get() < expected && last.1.elapsed() < Duration::from_secs(20) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            if self.received.get() > last.0 {
+                last = (self.received.get(), Instant::now());
+            }
+            if self.ended.get() > 0 {
+                bail!("the server has thrown {} clients out", self.ended.get());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All clients logged in and in their rooms.
 async fn enter(plan: &Plan, server: &Running) -> Result<Vec<Client>> {
-    let count = plan.rooms * plan.members;
+    let rooms = plan.rooms_of();
     let tls = connector();
-    let mut clients = Vec::with_capacity(count);
-    while clients.len() < count {
+    let mut clients = Vec::with_capacity(rooms.len());
+    while clients.len() < rooms.len() {
         let from = clients.len();
-        let some = (from..count.min(from + LOGINS_AT_ONCE)).map(|at| {
+        let some = (from..rooms.len().min(from + LOGINS_AT_ONCE)).map(|at| {
             let tls = tls.clone();
-            let (to, password) = (server.address, server.password());
-            let room = format!("#room{}", at / plan.members);
+            let (to, proof) = (server.address, server.proof());
+            let own = rooms[at].clone();
             tokio::task::spawn_local(async move {
-                let mut client = Client::connect(to, &tls).await?;
-                client.login(&Login { nick: &format!("u{at:05}"), password, caps: "" }).await?;
-                client.join(&room).await?;
+                let mut client = Client::connect_from(place(at), to, &tls).await?;
+                client.login(&Login { nick: &nick(at), proof, caps: "" }).await?;
+                for some in own.chunks(30) {
+                    let names: Vec<String> = some.iter().map(|room| format!("#room{room}")).collect();
+                    client.send(&format!("JOIN {}\r\n", names.join(","))).await?;
+                    for _ in some {
+                        client.until("366").await?;
+                    }
+                }
                 anyhow::Ok(client)
             })
         });
@@ -138,45 +187,47 @@ async fn enter(plan: &Plan, server: &Running) -> Result<Vec<Client>> {
     Ok(clients)
 }
 
-/// Says all that the plan wants said.
-async fn speak(plan: &Plan, speakers: Vec<(usize, Speaker)>, shared: &Rc<Shared>) -> Result<Vec<Speaker>> {
-    let count = speakers.len();
-    let epoch = shared.epoch;
-    if let Some(rate) = plan.rate {
-        let mut speakers = speakers;
-        let began = Instant::now();
-        for n in 0..plan.messages {
-            tokio::time::sleep_until((began + Duration::from_secs_f64(n as f64 / rate)).into()).await;
-            let at = n % count;
-            let (room, speaker) = &mut speakers[at];
-            speaker.write_all(line(*room, at, n / count, epoch).as_bytes()).await?;
-            speaker.flush().await?;
-        }
-        return Ok(speakers.into_iter().map(|(_, speaker)| speaker).collect());
-    }
-    let each = plan.messages / count;
-    let mut tasks = tokio::task::JoinSet::new();
-    for (at, (room, mut speaker)) in speakers.into_iter().enumerate() {
-        tasks.spawn_local(async move {
-            for from in (0..each).step_by(16) {
-                let text: String = (from..each.min(from + 16)).map(|n| line(room, at, n, epoch)).collect();
-                speaker.write_all(text.as_bytes()).await?;
+impl Speakers {
+    /// Each sender says its lines of these numbers.
+    async fn speak(&mut self, numbers: std::ops::Range<usize>, rate: Option<f64>) -> Result<()> {
+        let (count, epoch) = (self.of.len(), self.epoch);
+        if let Some(rate) = rate {
+            let began = Instant::now();
+            for n in 0..numbers.len() * count {
+                tokio::time::sleep_until((began + Duration::from_secs_f64(n as f64 / rate)).into()).await;
+                let sender = n % count;
+                let (speaker, is) = &mut self.clients[self.of[sender]];
+                let room = is.iter().find(|(own, _)| *own == sender).map_or(0, |(_, room)| *room);
+                speaker
+                    .write_all(
+                        marks::line(&format!("#room{room}"), sender, numbers.start + n / count, epoch).as_bytes(),
+                    )
+                    .await?;
                 speaker.flush().await?;
             }
-            anyhow::Ok(speaker)
-        });
+            return Ok(());
+        }
+        let mut tasks = Vec::new();
+        for (mut speaker, is) in self.clients.drain(..) {
+            let numbers = numbers.clone();
+            tasks.push(tokio::task::spawn_local(async move {
+                for from in numbers.clone().step_by(16) {
+                    for (sender, room) in &is {
+                        let (name, some) = (format!("#room{room}"), from..numbers.end.min(from + 16));
+                        let text: String = some.map(|n| marks::line(&name, *sender, n, epoch)).collect();
+                        speaker.write_all(text.as_bytes()).await?;
+                        speaker.flush().await?;
+                    }
+                }
+                anyhow::Ok((speaker, is))
+            }));
+        }
+        // In the order they were, and kept: who lets go of its writer leaves.
+        for task in tasks {
+            self.clients.push(task.await??);
+        }
+        Ok(())
     }
-    let mut speakers = Vec::new();
-    while let Some(task) = tasks.join_next().await {
-        speakers.push(task??);
-    }
-    Ok(speakers)
-}
-
-fn line(room: usize, sender: usize, n: usize, epoch: Instant) -> String {
-    let micros = epoch.elapsed().as_micros() as u32;
-    let mark = format!("^{sender:08x}{n:08x}{micros:08x}");
-    format!("PRIVMSG #room{room} :{mark:x<TEXT$}\r\n")
 }
 
 /// Reads for one client to its end. Only the marks are looked for.
@@ -186,50 +237,36 @@ async fn listen(
     shared: Rc<Shared>,
     order: Rc<Cell<u64>>,
 ) {
-    let mut next: Vec<(u32, u32)> = Vec::new();
-    let mut buffer = vec![0; 16 * 1024];
+    // Of each sender, what has to come next.
+    let mut next: Vec<u32> = Vec::new();
     loop {
         let now = shared.epoch.elapsed().as_micros() as u32;
-        let mut at = 0;
-        while let Some(found) = memchr::memchr(MARK, &input[at..]) {
-            let mark = at + found;
-            let Some(digits) = input.get(mark + 1..mark + MARK_LEN) else { break };
-            let number = |from: usize| {
-                let text = std::str::from_utf8(&digits[from..from + 8]).unwrap_or_default();
-                u32::from_str_radix(text, 16).unwrap_or(u32::MAX)
-            };
-            let (sender, n, sent) = (number(0), number(8), number(16));
-            let expected = match next.iter_mut().find(|(known, _)| *known == sender) {
-                Some((_, expected)) => expected,
-                None => {
-                    next.push((sender, 0));
-                    &mut next.last_mut().expect("just pushed").1
-                }
-            };
-            if *expected != n {
+        marks::take(&mut input, |sender, n, sent| {
+            let known = (sender as usize).min(1 << 20);
+            if known >= next.len() {
+                next.resize(known + 1, 0);
+            }
+            if next[known] != n {
                 shared.faults.set(shared.faults.get() + 1);
             }
-            *expected = n.wrapping_add(1);
+            next[known] = n.wrapping_add(1);
             let seen = (u64::from(sender) << 32 | u64::from(n)).wrapping_add(0x9e37_79b9_7f4a_7c15);
             order.set(order.get().wrapping_mul(0x100_0000_01b3).wrapping_add(seen));
             shared.received.set(shared.received.get() + 1);
             shared.latencies.borrow_mut().push(now.wrapping_sub(sent));
-            at = mark + MARK_LEN;
-        }
-        let keep = memchr::memrchr(MARK, &input[at..]).map_or(input.len(), |found| at + found);
-        input.drain(..keep);
-        match reader.read(&mut buffer).await {
-            Ok(read) if read > 0 => input.extend_from_slice(&buffer[..read]),
+        });
+        input.reserve(16 * 1024);
+        match reader.read_buf(&mut input).await {
+            Ok(read) if read > 0 => {}
             _ => return shared.ended.set(shared.ended.get() + 1),
         }
     }
 }
 
 /// The different orders that the silent members of a room have seen. A speaker does not see its own lines.
-fn orders(seen: &[Seen], room: usize) -> usize {
-    let mut orders: Vec<u64> =
-        seen.iter().filter(|seen| seen.room == room && !seen.speaks).map(|seen| seen.order.get()).collect();
-    orders.sort_unstable();
-    orders.dedup();
-    orders.len()
+fn different(plan: &Plan, orders: &[Rc<Cell<u64>>], room: usize) -> usize {
+    let mut seen: Vec<u64> = (plan.senders..plan.members).map(|n| orders[plan.seat(room, n)].get()).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    seen.len()
 }

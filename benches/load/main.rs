@@ -4,13 +4,25 @@
 //! Every kind of load checks what it measures: each line arrives once at everybody, each sender's lines in their order,
 //! and it counts how many different orders of the same room its members have seen.
 
+mod acts;
 mod chatd;
+mod churn;
 mod client;
 mod crowd;
 mod figures;
+mod idle;
+mod ingest;
 mod kinds;
+mod logins;
+mod marks;
+mod pair;
+mod past;
+mod peers;
+mod plots;
 mod report;
 mod server;
+mod targets;
+mod trouble;
 
 use std::path::PathBuf;
 
@@ -20,10 +32,10 @@ use clap::Parser;
 /// Measures chat servers side by side.
 #[derive(Parser)]
 struct Args {
-    /// The servers to measure: chatd, inspircd, ngircd, or ergo=PATH for a binary of Ergo.
+    /// The servers to measure: chatd (or chatd=PATH for another build), inspircd, ngircd, or ergo=PATH for a binary of Ergo.
     #[arg(long, value_delimiter = ',', default_value = "chatd,inspircd,ngircd")]
     servers: Vec<server::Kind>,
-    /// Only the kinds of load whose name holds one of these words.
+    /// Only the kinds of load whose name holds one of these words. What is known of the others is kept.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Everything small and short: to see that it works, not to measure.
@@ -32,9 +44,18 @@ struct Args {
     /// Times each kind of load is run; the middle result counts.
     #[arg(long, default_value_t = 1)]
     runs: usize,
-    /// Where the results go: results.json, README.md and plots.
+    /// Also the churn of people who come and go, for so many minutes.
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Where the results go: README.md, results.json and plots.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Only makes the log of so many lines that other kinds will read.
+    #[arg(long)]
+    make: Option<usize>,
+    /// What a second process of this program is to do.
+    #[arg(long, hide = true)]
+    act: Option<String>,
     /// What Cargo gives to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -42,30 +63,57 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    if let Some(act) = &args.act {
+        return acts::main(act);
+    }
+    if let Some(lines) = args.make {
+        return chatd::keep(lines).map(|_| ());
+    }
     // One thread: the servers are to have the other processor for themselves.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut results = report::Results::new(args.quick);
-    for kind in kinds::all(args.quick) {
+    let mut results = match &args.out {
+        Some(out) => report::Results::read(out, args.quick)?,
+        None => report::Results::new(args.quick),
+    };
+    let mut faults = Vec::new();
+    for kind in kinds::all(args.quick, args.minutes) {
         if !args.only.is_empty() && !args.only.iter().any(|word| kind.name.contains(word.as_str())) {
             continue;
         }
         for server in args.servers.iter().filter(|server| kind.suits(server)) {
             let mut runs = Vec::new();
             for _ in 0..args.runs.max(1) {
-                let run = runtime.block_on(kind.run(server));
-                runs.push(run.with_context(|| format!("{}: {}", kind.name, server.name()))?);
+                let local = tokio::task::LocalSet::new();
+                let run = runtime.block_on(local.run_until(kind.run(server)));
+                match run.with_context(|| format!("{}: {}", kind.name, server.name())) {
+                    Ok(run) => runs.push(run),
+                    Err(error) => faults.push(format!("{error:#}")),
+                }
             }
-            let figures = figures::middle(runs);
+            if runs.is_empty() {
+                eprintln!("{}", faults[faults.len() - 1]);
+                continue;
+            }
+            let mut figures = figures::middle(runs);
+            figures.version = server.version();
+            figures.when = report::now();
             println!("{}", figures.line());
+            if figures.faults > 0 && server.is_chatd() {
+                faults.push(format!("{}: {} faults", figures.kind, figures.faults));
+            }
             results.add(figures);
+            // After each, so that an interrupted run leaves what it has.
+            if let Some(out) = &args.out {
+                results.write(out)?;
+            }
         }
     }
     if let Some(out) = &args.out {
-        results.write(out)?;
         println!("written: {}", out.display());
     }
-    match results.faults() {
-        0 => Ok(()),
-        faults => anyhow::bail!("{faults} of the measurements were not whole: see above"),
+    if !faults.is_empty() {
+        eprintln!("not all was whole:\n{}", faults.join("\n"));
+        std::process::exit(1);
     }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! The servers that are measured: how each is set up with its limits lifted, started, looked at and ended.
+//! The servers that are measured: how each is started, looked at and ended.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::chatd;
+use super::client::Proof;
+use super::{chatd, peers};
 
 /// Every account of the servers that want a login has this password.
 pub const PASSWORD: &str = "benchmark-password";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    Chatd,
+    /// The program; another build of it may be named.
+    Chatd(PathBuf),
     Inspircd,
     Ngircd,
     Ergo(PathBuf),
@@ -25,11 +27,12 @@ impl std::str::FromStr for Kind {
 
     fn from_str(text: &str) -> Result<Kind, String> {
         match text.split_once('=') {
-            None if text == "chatd" => Ok(Kind::Chatd),
+            None if text == "chatd" => Ok(Kind::Chatd(env!("CARGO_BIN_EXE_chatd").into())),
             None if text == "inspircd" => Ok(Kind::Inspircd),
             None if text == "ngircd" => Ok(Kind::Ngircd),
-            Some(("ergo", path)) => Ok(Kind::Ergo(path.into())),
-            _ => Err(format!("there is no server {text}; write chatd, inspircd, ngircd or ergo=PATH")),
+            Some(("chatd", path)) => Ok(Kind::Chatd(whole(path)?)),
+            Some(("ergo", path)) => Ok(Kind::Ergo(whole(path)?)),
+            _ => Err(format!("there is no server {text}; write chatd, chatd=PATH, inspircd, ngircd or ergo=PATH")),
         }
     }
 }
@@ -37,13 +40,37 @@ impl std::str::FromStr for Kind {
 impl Kind {
     pub fn name(&self) -> &'static str {
         match self {
-            Kind::Chatd => "chatd",
+            Kind::Chatd(_) => "chatd",
             Kind::Inspircd => "InspIRCd",
             Kind::Ngircd => "ngIRCd",
             Kind::Ergo(_) => "Ergo",
         }
     }
+
+    pub fn is_chatd(&self) -> bool {
+        matches!(self, Kind::Chatd(_))
+    }
+
+    /// What it says about itself.
+    pub fn version(&self) -> String {
+        let (program, argument) = match self {
+            Kind::Chatd(path) => (path.as_path(), "--version"),
+            Kind::Inspircd => (Path::new(INSPIRCD), "--version"),
+            Kind::Ngircd => (Path::new(NGIRCD), "--version"),
+            Kind::Ergo(path) => (path.as_path(), "--version"),
+        };
+        let said = Command::new(program).arg(argument).output().map(|output| output.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&said).lines().next().unwrap_or_default().trim().to_owned()
+    }
 }
+
+/// Servers are started in folders of their own.
+fn whole(path: &str) -> Result<PathBuf, String> {
+    std::fs::canonicalize(path).map_err(|error| format!("{path}: {error}"))
+}
+
+pub const INSPIRCD: &str = "/usr/sbin/inspircd";
+pub const NGIRCD: &str = "/usr/sbin/ngircd";
 
 /// A server that runs, in a folder of its own that goes with it.
 pub struct Running {
@@ -57,10 +84,15 @@ pub struct Running {
 impl Running {
     /// Starts a server that `accounts` people may use at the same time.
     pub fn start(kind: &Kind, accounts: usize) -> Result<Running> {
+        Running::start_with(kind, accounts, &chatd::Settings::default())
+    }
+
+    /// The same, of a chatd with these settings.
+    pub fn start_with(kind: &Kind, accounts: usize, settings: &chatd::Settings) -> Result<Running> {
         let dir = tempfile::tempdir()?;
         let port = free_port()?;
-        if *kind == Kind::Chatd {
-            chatd::prepare(dir.path(), port, accounts, &chatd::Settings::default())?;
+        if kind.is_chatd() {
+            chatd::prepare(dir.path(), port, accounts, settings)?;
         }
         Running::start_in(kind, dir, port)
     }
@@ -69,14 +101,14 @@ impl Running {
     pub fn start_in(kind: &Kind, dir: tempfile::TempDir, port: u16) -> Result<Running> {
         let path = dir.path();
         let mut command = match kind {
-            Kind::Chatd => {
-                let mut command = Command::new(env!("CARGO_BIN_EXE_chatd"));
+            Kind::Chatd(program) => {
+                let mut command = Command::new(program);
                 command.arg("--config").arg(path.join("config.toml")).arg("serve");
                 command
             }
-            Kind::Inspircd => inspircd(path, port)?,
-            Kind::Ngircd => ngircd(path, port)?,
-            Kind::Ergo(binary) => ergo(binary, path, port)?,
+            Kind::Inspircd => peers::inspircd(path, port)?,
+            Kind::Ngircd => peers::ngircd(path, port)?,
+            Kind::Ergo(binary) => peers::ergo(binary, path, port)?,
         };
         let log = std::fs::File::create(path.join("server.log"))?;
         let child = command
@@ -109,17 +141,13 @@ impl Running {
     }
 
     /// What clients need for the login, if one is needed.
-    pub fn password(&self) -> Option<&'static str> {
-        matches!(self.kind, Kind::Chatd).then_some(PASSWORD)
+    pub fn proof(&self) -> Proof<'static> {
+        if self.kind.is_chatd() { Proof::Password(PASSWORD) } else { Proof::Nothing }
     }
 
-    /// Seconds of processor time so far: user and system, all threads.
+    /// Seconds of processor time so far: user and system, all threads that there are and were.
     pub fn cpu(&self) -> Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-        // 100 ticks a second: USER_HZ, which is the same on every Linux of today.
-        Ok((ticks(11) + ticks(12)) / 100.0)
+        cpu_of(&self.pid().to_string())
     }
 
     /// Memory in use.
@@ -129,17 +157,16 @@ impl Running {
         Ok(line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0.0))
     }
 
-    /// Waits until the server has nothing left to do.
+    /// Waits until the server has nothing left to do: what it puts off, it puts off for a second at most.
     pub async fn settle(&self) -> Result<()> {
-        let mut before = self.cpu()?;
-        loop {
+        let (mut before, mut calm) = (self.cpu()?, 0);
+        while calm < 3 {
             tokio::time::sleep(Duration::from_millis(500)).await;
             let now = self.cpu()?;
-            if now - before < 0.015 {
-                return Ok(());
-            }
+            calm = if now - before < 0.015 { calm + 1 } else { 0 };
             before = now;
         }
+        Ok(())
     }
 
     /// Ends it as an administrator would, and gives the folder back.
@@ -166,85 +193,15 @@ impl Drop for Running {
     }
 }
 
+/// Seconds of processor time of a process.
+pub fn cpu_of(pid: &str) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    // 100 ticks a second: USER_HZ, which is the same on every Linux of today.
+    Ok((ticks(11) + ticks(12)) / 100.0)
+}
+
 pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-/// A self-signed certificate for the others, made with chatd's own.
-fn certificate(dir: &Path) -> Result<()> {
-    let cert = ::chatd::net::cert::make(&["localhost".to_owned()], ::chatd::clock::now())?;
-    Ok(cert.write(&dir.join("server.crt"), &dir.join("server.key"), true)?)
-}
-
-fn inspircd(dir: &Path, port: u16) -> Result<Command> {
-    certificate(dir)?;
-    let config = format!(
-        r#"
-<server name="irc.bench" description="bench" network="bench" id="97K">
-<admin name="x" nick="x" email="x@irc.bench">
-<bind address="127.0.0.1" port="{port}" type="clients" sslprofile="bench">
-<module name="ssl_gnutls"><module name="ircv3"><module name="ircv3_echomessage"><module name="cap">
-<sslprofile name="bench" provider="gnutls" certfile="{dir}/server.crt" keyfile="{dir}/server.key">
-<connect allow="*" timeout="600" pingfreq="3600" hardsendq="1073741824" softsendq="1073741824" recvq="1048576"
-  threshold="1000000000" commandrate="1000000000" fakelag="no" localmax="100000" globalmax="100000" maxconnwarn="no"
-  resolvehostnames="no" useident="no" maxchans="1000">
-<performance softlimit="20000" somaxconn="4096" netbuffersize="65534" maxwho="4096" quietbursts="yes">
-<limits maxnick="31" maxchan="64" maxline="512">
-<options defaultmodes="nt" exemptchanops="">
-<log method="file" type="* -USERINPUT -USEROUTPUT" level="default" target="{dir}/inspircd.log">
-<files motd="{dir}/motd">
-<pid file="{dir}/inspircd.pid">
-<path datadir="{dir}" logdir="{dir}" runtimedir="{dir}">
-"#,
-        dir = dir.display()
-    );
-    std::fs::write(dir.join("motd"), "\n")?;
-    std::fs::write(dir.join("inspircd.conf"), config)?;
-    let mut command = Command::new("/usr/sbin/inspircd");
-    command.args(["--nofork", "--runasroot", "--nopid", "--config"]).arg(dir.join("inspircd.conf"));
-    Ok(command)
-}
-
-fn ngircd(dir: &Path, port: u16) -> Result<Command> {
-    certificate(dir)?;
-    let config = format!(
-        "[Global]\nName = irc.bench\nInfo = bench\nListen = 127.0.0.1\nPorts = {plain}\nMotdPhrase = hello\nServerUID = root\nServerGID = root\n\
-         [Limits]\nMaxConnections = 0\nMaxConnectionsIP = 0\nMaxJoins = 0\nMaxPenaltyTime = 0\nPingTimeout = 3600\nPongTimeout = 3600\n\
-         [Options]\nDNS = no\nIdent = no\nPAM = no\nRequireAuthPing = no\n\
-         [SSL]\nCertFile = {dir}/server.crt\nKeyFile = {dir}/server.key\nPorts = {port}\n",
-        plain = free_port()?,
-        dir = dir.display()
-    );
-    std::fs::write(dir.join("ngircd.conf"), config)?;
-    let mut command = Command::new("/usr/sbin/ngircd");
-    command.args(["-n", "-f"]).arg(dir.join("ngircd.conf"));
-    Ok(command)
-}
-
-/// Ergo's own default configuration, with the limits lifted.
-fn ergo(binary: &Path, dir: &Path, port: u16) -> Result<Command> {
-    certificate(dir)?;
-    let default = Command::new(binary).arg("defaultconfig").output()?;
-    let mut config = String::from_utf8(default.stdout)?;
-    let end = config.find("\n    listeners:").context("an Ergo configuration that is not known here")?;
-    let rest = config[end + 1..].find("\n    # ").map_or(config.len(), |at| end + 1 + at);
-    config.replace_range(
-        end..rest,
-        &format!(
-            "\n    listeners:\n        \"127.0.0.1:{port}\":\n            tls:\n                cert: {0}/server.crt\n                key: {0}/server.key\n",
-            dir.display()
-        ),
-    );
-    for (from, to) in [
-        ("max-concurrent-connections: 16", "max-concurrent-connections: 100000"),
-        ("max-connections-per-window: 32", "max-connections-per-window: 1000000"),
-        ("fakelag:\n    # whether to enforce fakelag\n    enabled: true", "fakelag:\n    enabled: false"),
-    ] {
-        config = config.replace(from, to);
-    }
-    std::fs::write(dir.join("ircd.yaml"), config)?;
-    Command::new(binary).arg("initdb").current_dir(dir).output()?;
-    let mut command = Command::new(binary);
-    command.args(["run", "--conf", "ircd.yaml"]);
-    Ok(command)
 }

@@ -10,6 +10,7 @@ pub mod pem;
 mod watch;
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,7 +85,7 @@ pub struct ServerTls {
     without_alpn: Arc<ServerConfig>,
     /// What an authority is shown that asks for one of these names.
     challenges: ArcSwap<HashMap<String, Arc<ServerConfig>>>,
-    /// The right to do the costly part of a handshake.
+    /// The right to do a step of a handshake.
     turns: Semaphore,
 }
 
@@ -172,7 +173,7 @@ impl ServerTls {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let handshake = async {
-            let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+            let start = self.in_turns(LazyConfigAcceptor::new(Acceptor::default(), stream)).await?;
             let offers = |protocol: &[u8]| start.client_hello().alpn().map(|mut all| all.any(|one| one == protocol));
             let challenge = match start.client_hello().server_name() {
                 Some(name) if offers(CHALLENGE) == Some(true) => {
@@ -189,23 +190,34 @@ impl ServerTls {
             let config = challenge.unwrap_or_else(|| own.clone());
             let handshake =
                 start.into_stream_with(config, |connection| connection.set_buffer_limit(Some(BUFFER_LIMIT)));
-            let mut handshake = std::pin::pin!(handshake);
-            // Keys and signature cost about a millisecond, in the first step. When thousands come back at once, each
-            // waits for its turn, and between two of them those who are here already have theirs. A turn is over when
-            // the step is, whatever the peer does: who does not go on holds nobody up.
-            let first = {
-                let _turn = self.turns.acquire().await;
-                std::future::poll_fn(|cx| Poll::Ready(handshake.as_mut().poll(cx))).await
-            };
-            let stream = match first {
-                Poll::Ready(done) => done?,
-                Poll::Pending => handshake.await?,
-            };
+            let stream = self.in_turns(handshake).await?;
             if is_challenge { Err(AcceptError::Challenge) } else { Ok(stream) }
         };
         match tokio::time::timeout_at(Instant::now() + timeout, handshake).await {
             Ok(done) => done,
             Err(_) => Err(AcceptError::Timeout(timeout)),
+        }
+    }
+}
+
+impl ServerTls {
+    /// Does it step by step, each step when its turn has come: keys and a signature cost about a millisecond, and with
+    /// thousands who come at once even the reading of their first bytes adds up. So those who are here already never stand
+    /// behind more than a few steps. A turn is over when the step is, whatever the peer does: who does not go on holds
+    /// nobody up.
+    async fn in_turns<F: Future>(&self, handshake: F) -> F::Output {
+        let mut handshake = std::pin::pin!(handshake);
+        loop {
+            let step = {
+                let _turn = self.turns.acquire().await;
+                poll_fn(|cx| Poll::Ready(handshake.as_mut().poll(cx))).await
+            };
+            if let Poll::Ready(done) = step {
+                return done;
+            }
+            // The step has left word by whom it is to be woken: this task, which looks again once it is.
+            let mut slept = false;
+            poll_fn(|_| if std::mem::replace(&mut slept, true) { Poll::Ready(()) } else { Poll::Pending }).await;
         }
     }
 }

@@ -125,6 +125,9 @@ pub enum Task {
         /// How many messages to begin with
         #[arg(long, value_name = "N", default_value_t = 10)]
         last: u32,
+        /// Also who comes and goes, topics and modes
+        #[arg(long)]
+        events: bool,
         #[command(flatten)]
         print: Print,
     },
@@ -152,6 +155,21 @@ pub enum Task {
         /// Only what came before this message
         #[arg(long, value_name = "MSGID", conflicts_with = "until")]
         before: Option<String>,
+        /// What was said around this message or time, before and after it (as many as --last, or 50)
+        #[arg(long, value_name = "MSGID|T", conflicts_with_all = ["since", "until", "after", "before"])]
+        around: Option<String>,
+        /// Also who came and went, topics and modes
+        #[arg(long)]
+        events: bool,
+        #[command(flatten)]
+        print: Print,
+    },
+    /// Print the rooms of the server: '*' before those you are in, how many are there now, the topic
+    #[command(override_usage = "chat [USER@HOST[:PORT]] rooms [OPTIONS]")]
+    Rooms {
+        /// Only those you are in
+        #[arg(long)]
+        joined: bool,
         #[command(flatten)]
         print: Print,
     },

@@ -26,8 +26,40 @@ pub enum Command {
         room: Option<String>,
         text: Option<String>,
     },
+    /// Who is in this room, by what it knows of them.
     Who(Option<String>),
+    /// Who this person is.
+    Whois(String),
     List,
+    Invite {
+        name: String,
+        room: Option<String>,
+    },
+    /// Put this person out of the room.
+    Kick {
+        room: Option<String>,
+        name: String,
+        reason: String,
+    },
+    /// Give or take one mode of the room, once for each of these: `+o`, `-b`.
+    Grant {
+        room: Option<String>,
+        sign: char,
+        mode: char,
+        names: Vec<String>,
+    },
+    /// Modes as the protocol has them; with nothing: which there are.
+    Mode {
+        room: Option<String>,
+        changes: Vec<String>,
+    },
+    Nick(String),
+    Notice {
+        target: String,
+        text: String,
+    },
+    /// A line for the server, as it stands.
+    Raw(String),
     Away(String),
     /// Become an administrator by this account's password; by one's own.
     Oper(Option<String>),
@@ -38,7 +70,7 @@ pub enum Command {
     Usage(&'static str),
 }
 
-pub const HELP: [&str; 14] = [
+pub const HELP: [&str; 22] = [
     "/join ROOM          enter a room and talk there",
     "/switch NAME        talk in another room, or with a person (also /room, /query)",
     "/part [ROOM] [WHY]  leave a room for good",
@@ -46,9 +78,17 @@ pub const HELP: [&str; 14] = [
     "/me TEXT            say what you do",
     "/topic [TEXT]       show or change the topic",
     "/names [ROOM]       who is in the room",
-    "/who [NAME]         who somebody is",
+    "/who [ROOM]         the same, with what they call themselves",
+    "/whois NAME         who somebody is",
     "/list               the rooms of the server",
+    "/invite NAME [ROOM] ask somebody in",
     "/away [WHY]         say that you are away, or back",
+    "/kick NAME [WHY]    put somebody out of the room",
+    "/ban NAME, /unban   keep somebody out, no longer; /ban alone: who is kept out",
+    "/op NAME, /deop     make somebody an operator, no longer; the same: /voice, /devoice",
+    "/mode [CHANGES]     the modes of the room: /mode +i",
+    "/notice NAME TEXT   say something that no program answers",
+    "/raw LINE           send a line of IRC as it stands",
     "/oper [ACCOUNT]     act as an administrator (asks for the password) until you leave",
     "/quit [WHY]         leave (also Ctrl-D); you stay a member of your rooms",
     "//TEXT              a text that begins with a slash",
@@ -58,7 +98,11 @@ pub const HELP: [&str; 14] = [
 impl Command {
     /// Whether the arrow keys may bring it back: not where a password was typed too early.
     pub fn may_be_kept(&self) -> bool {
-        *self != Command::Usage(OPER_USAGE)
+        let secret = |line: &str| {
+            let word = line.split(' ').next().unwrap_or_default().to_uppercase();
+            matches!(word.as_str(), "OPER" | "PASS" | "AUTHENTICATE")
+        };
+        *self != Command::Usage(OPER_USAGE) && !matches!(self, Command::Raw(line) if secret(line))
     }
 }
 
@@ -94,8 +138,49 @@ pub fn parse(line: &str) -> Option<Command> {
         "names" => Command::Names(some(first)),
         "topic" if is_room(first) => Command::Topic { room: some(first), text: some(more) },
         "topic" => Command::Topic { room: None, text: some(rest) },
-        "who" | "whois" => Command::Who(some(first)),
+        "who" if first.is_empty() || is_room(first) => Command::Who(some(first)),
+        "who" | "whois" | "wi" if first.is_empty() => Command::Usage("/whois NAME"),
+        "who" | "whois" | "wi" => Command::Whois(first.to_owned()),
         "list" => Command::List,
+        "invite" if first.is_empty() => Command::Usage("/invite NAME, or /invite NAME ROOM"),
+        "invite" => Command::Invite { name: first.to_owned(), room: some(more) },
+        "kick" | "k" => {
+            let (room, rest) = room_first(rest);
+            let (name, reason) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+            match name {
+                "" => Command::Usage("/kick NAME, or /kick NAME WHY"),
+                name => Command::Kick { room, name: name.to_owned(), reason: reason.trim_start().to_owned() },
+            }
+        }
+        "ban" | "unban" | "op" | "deop" | "voice" | "devoice" => {
+            let word = word.to_lowercase();
+            let (room, rest) = room_first(rest);
+            let (sign, mode) = match word.as_str() {
+                "ban" => ('+', 'b'),
+                "unban" => ('-', 'b'),
+                "op" => ('+', 'o'),
+                "deop" => ('-', 'o'),
+                "voice" => ('+', 'v'),
+                _ => ('-', 'v'),
+            };
+            let names: Vec<String> = rest.split_whitespace().map(str::to_owned).collect();
+            match (names.is_empty(), word.as_str()) {
+                (true, "ban") | (false, _) => Command::Grant { room, sign, mode, names },
+                (true, "unban") => Command::Usage("/unban NAME; /ban alone shows who is kept out"),
+                (true, "op" | "deop") => Command::Usage("/op NAME, /deop NAME"),
+                (true, _) => Command::Usage("/voice NAME, /devoice NAME"),
+            }
+        }
+        "mode" => {
+            let (room, rest) = room_first(rest);
+            Command::Mode { room, changes: rest.split_whitespace().map(str::to_owned).collect() }
+        }
+        "nick" if first.is_empty() => Command::Usage("/nick NAME"),
+        "nick" => Command::Nick(first.to_owned()),
+        "notice" if more.is_empty() => Command::Usage("/notice NAME TEXT"),
+        "notice" => Command::Notice { target: first.to_owned(), text: more.to_owned() },
+        "raw" | "quote" if rest.is_empty() => Command::Usage("/raw LINE"),
+        "raw" | "quote" => Command::Raw(rest.to_owned()),
         "away" => Command::Away(rest.to_owned()),
         // A password in the line would stay in what the arrow keys bring back.
         "oper" if !more.is_empty() => Command::Usage(OPER_USAGE),
@@ -118,6 +203,8 @@ pub enum Done {
     /// From now on talk with these.
     Target(String),
     Names,
+    /// The rooms of the server will come.
+    Listing,
     Show(Vec<String>),
     /// The password of this account is needed; then [`oper`] goes on.
     Password(String),
@@ -174,10 +261,52 @@ pub fn perform(command: Command, target: &str, session: &mut Session) -> Done {
             session.command("WHO", &[&room_or_target(name)]);
             Done::Asked
         }
-        Command::List => {
-            session.command("LIST", &[]);
+        Command::Whois(name) => {
+            // Twice the name: the person's own server is asked, who alone knows how long they have been silent.
+            session.command("WHOIS", &[&name, &name]);
             Done::Asked
         }
+        Command::List => {
+            session.command("LIST", &[]);
+            Done::Listing
+        }
+        Command::Invite { name, room } => {
+            in_room(room_or_target(room), session, "/invite NAME ROOM", |room, session| {
+                session.command("INVITE", &[&name, room]);
+            })
+        }
+        Command::Kick { room, name, reason } => {
+            in_room(room_or_target(room), session, "/kick ROOM NAME", |room, session| {
+                let params = [room, name.as_str(), reason.as_str()];
+                session.command("KICK", if reason.is_empty() { &params[..2] } else { &params });
+            })
+        }
+        Command::Grant { room, sign, mode, names } => {
+            in_room(room_or_target(room), session, "/op ROOM NAME, for example", |room, session| {
+                if names.is_empty() {
+                    session.command("MODE", &[room, &format!("+{mode}")]);
+                }
+                for name in names {
+                    let name = if mode == 'b' { mask_of(&name) } else { name };
+                    session.command("MODE", &[room, &format!("{sign}{mode}"), &name]);
+                }
+            })
+        }
+        Command::Mode { room, changes } => {
+            in_room(room_or_target(room), session, "/mode ROOM CHANGES", |room, session| {
+                let params: Vec<&str> = std::iter::once(room).chain(changes.iter().map(String::as_str)).collect();
+                session.command("MODE", &params);
+            })
+        }
+        Command::Nick(name) => {
+            session.command("NICK", &[&name]);
+            Done::Asked
+        }
+        Command::Notice { target, text } => say(session, &target, Speech::Notice, &text),
+        Command::Raw(line) => match session.raw(&line) {
+            true => Done::Asked,
+            false => Done::Not("that is no line of IRC: /raw COMMAND PARAMETERS".to_owned()),
+        },
         Command::Away(reason) if reason.is_empty() => {
             session.command("AWAY", &[]);
             Done::Show(vec!["you are back".to_owned()])
@@ -211,6 +340,26 @@ fn say(session: &mut Session, target: &str, speech: Speech, text: &str) -> Done 
     }
 }
 
+/// Does something in a room, if it is one.
+fn in_room(room: String, session: &mut Session, usage: &str, act: impl FnOnce(&str, &mut Session)) -> Done {
+    if !session.is_room(&room) {
+        return Done::Not(format!("this needs a room: write {usage}"));
+    }
+    act(&room, session);
+    Done::Asked
+}
+
+/// A name as a mask that fits nobody else; what is a mask stays.
+fn mask_of(name: &str) -> String {
+    if name.contains(['!', '@', '*', '?', ':', '~']) { name.to_owned() } else { format!("{name}!*@*") }
+}
+
+/// The room at the beginning, if there is one, and the rest.
+fn room_first(text: &str) -> (Option<String>, &str) {
+    let (first, more) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    if is_room(first) { (Some(first.to_owned()), more.trim_start()) } else { (None, text) }
+}
+
 fn is_room(word: &str) -> bool {
     word.starts_with(['#', '&'])
 }
@@ -237,6 +386,23 @@ mod tests {
         is("/oper", Command::Oper(None));
         is("/oper root", Command::Oper(Some("root".into())));
         is("/oper root secret", Command::Usage(OPER_USAGE));
+        is("/whois bob", Command::Whois("bob".into()));
+        is("/who bob", Command::Whois("bob".into()));
+        is("/who #a", Command::Who(Some("#a".into())));
+        let kick = |room: Option<&str>, reason: &str| Command::Kick {
+            room: room.map(str::to_owned),
+            name: "bob".into(),
+            reason: reason.into(),
+        };
+        is("/kick bob", kick(None, ""));
+        is("/kick #a bob too  loud", kick(Some("#a"), "too  loud"));
+        is("/kick #a", Command::Usage("/kick NAME, or /kick NAME WHY"));
+        let names = || vec!["bob".to_owned(), "carol".to_owned()];
+        is("/deop bob carol", Command::Grant { room: None, sign: '-', mode: 'o', names: names() });
+        is("/ban", Command::Grant { room: None, sign: '+', mode: 'b', names: Vec::new() });
+        is("/unban", Command::Usage("/unban NAME; /ban alone shows who is kept out"));
+        is("/mode #a +k key", Command::Mode { room: Some("#a".into()), changes: vec!["+k".into(), "key".into()] });
+        is("/raw VERSION", Command::Raw("VERSION".into()));
         is("/quit", Command::Quit(String::new()));
         is("/frob x", Command::Unknown("frob".into()));
     }

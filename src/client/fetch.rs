@@ -1,9 +1,13 @@
-//! `chat history`, `chat tail` and `chat search`: messages of the past, the last ones and, for tail, those that come.
+//! `chat history` and `chat tail`: messages of the past, the last ones and, for tail, those that come; where it is wanted
+//! also who came and went, topics and modes.
 //!
 //! A server with chathistory is asked for as many as are wanted, page by page; from another one come those it shows at
 //! joining.
 
-use std::collections::VecDeque;
+mod rooms;
+mod search;
+
+use std::collections::{HashSet, VecDeque};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -12,18 +16,18 @@ use tokio::time::sleep;
 
 use super::args::Format;
 use super::dial::{Dialer, TlsLink};
-use super::heard::{Heard, Said};
+use super::heard::{Happened, Heard, Said};
 use super::link::Link;
 use super::pipe::{PipeError, enter, next, settle};
-use super::show::{CSV_HEAD, Zone, csv, json, plain, rfc3339};
+use super::show::{CSV_HEAD, Zone, csv, happened_csv, happened_json, happened_plain, json, plain, rfc3339};
 use super::text::same;
 use super::view::Seen;
 use crate::event::Millis;
+pub use rooms::rooms;
+pub use search::{Sought, search};
 
 /// More than this are not kept together in memory.
 const LAST_MAX: u32 = 100_000;
-/// Messages asked for at a time in a search.
-const SEARCH_PAGE: usize = 100;
 /// No server shows less than this at joining when there is more.
 const REPLAY_LIKELY: usize = 10;
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
@@ -36,6 +40,10 @@ pub struct Wanted<'a> {
     /// Only what came after this, and before that.
     pub after: Option<Mark>,
     pub before: Option<Mark>,
+    /// What was said around this, before and after it.
+    pub around: Option<Mark>,
+    /// Also what happened, and not only what was said.
+    pub events: bool,
     /// The newest of these; `None`: all, which takes an `after`, or as many as one would look at.
     pub last: Option<u32>,
     pub format: Format,
@@ -47,6 +55,22 @@ pub struct Wanted<'a> {
 pub enum Mark {
     Message(String),
     Time(Millis),
+}
+
+/// What is printed: a message, or something that happened.
+#[derive(Debug, Clone)]
+enum Told {
+    Said(Said),
+    Happened(Happened),
+}
+
+impl Told {
+    fn msgid(&self) -> Option<&str> {
+        match self {
+            Told::Said(said) => said.msgid.as_deref(),
+            Told::Happened(happened) => happened.msgid.as_deref(),
+        }
+    }
 }
 
 impl Mark {
@@ -71,12 +95,15 @@ pub async fn history<S: AsyncRead + AsyncWrite>(
     if let (Some(after), None) = (&wanted.after, wanted.last) {
         return all_after(link, wanted, after, out).await;
     }
-    let lines = last_lines(link, wanted).await?;
+    let lines = match &wanted.around {
+        Some(mark) => lines_around(link, wanted, mark).await?,
+        None => last_lines(link, wanted).await?,
+    };
     // A handful is all there is; what looks like a full helping may not be.
     if !link.session.has_chathistory() && lines.len() < wanted.most() && lines.len() >= REPLAY_LIKELY {
         note(&format!("these {} messages are what the server shows at joining; it may have more", lines.len()));
     }
-    let printed = wanted.format.begin(out).and_then(|()| lines.iter().try_for_each(|said| wanted.print(said, out)));
+    let printed = wanted.format.begin(out).and_then(|()| lines.iter().try_for_each(|told| wanted.print(told, out)));
     done_if_closed(printed.and_then(|()| out.flush()))
 }
 
@@ -96,102 +123,17 @@ async fn all_after<S: AsyncRead + AsyncWrite>(
     }
     let (mut after, mut seen) = (after.clone(), Seen::default());
     loop {
-        let page =
-            page(link, wanted.target, Direction::Forward, Some(&after), wanted.before.as_ref(), u32::MAX).await?;
-        let fresh: Vec<&Said> =
-            page.lines.iter().filter(|said| said.msgid.as_deref().is_some_and(|id| seen.is_new(id))).collect();
-        for said in &fresh {
-            if let Err(error) = wanted.print(said, out) {
+        let page = page(link, wanted, &Direction::Forward, Some(&after), wanted.before.as_ref(), u32::MAX).await?;
+        let fresh: Vec<&Told> =
+            page.lines.iter().filter(|told| told.msgid().is_some_and(|id| seen.is_new(id))).collect();
+        for told in &fresh {
+            if let Err(error) = wanted.print(told, out) {
                 return done_if_closed(Err(error));
             }
         }
-        match fresh.last().and_then(|said| said.msgid.clone()) {
-            Some(newest) => after = Mark::Message(newest),
+        match fresh.last().and_then(|told| told.msgid()) {
+            Some(newest) => after = Mark::Message(newest.to_owned()),
             None => return done_if_closed(out.flush()),
-        }
-    }
-}
-
-/// What is searched for, and how it is printed.
-pub struct Sought<'a> {
-    /// Words that must all occur.
-    pub text: &'a str,
-    pub within: Option<&'a str>,
-    pub from: Option<&'a str>,
-    pub since: Option<Millis>,
-    pub until: Option<Millis>,
-    pub last: u32,
-    pub format: Format,
-    pub zone: Zone,
-}
-
-/// Prints the newest messages that are as sought, the oldest first.
-pub async fn search<S: AsyncRead + AsyncWrite>(
-    link: &mut Link<S>,
-    sought: &Sought<'_>,
-    out: &mut dyn Write,
-    mut note: impl FnMut(&str),
-) -> Result<(), PipeError> {
-    settle(link, |_| {}).await?;
-    if !link.session.has_search() {
-        return Err(PipeError::NoSearch);
-    }
-    let most = sought.last.min(LAST_MAX) as usize;
-    let mut found: VecDeque<Said> = VecDeque::new();
-    let mut seen = Seen::default();
-    while found.len() < most {
-        let page = find(link, sought, found.front(), SEARCH_PAGE).await?;
-        let full = page.len() >= SEARCH_PAGE;
-        let fresh: Vec<Said> =
-            page.into_iter().filter(|said| said.msgid.as_deref().is_none_or(|id| seen.is_new(id))).collect();
-        if fresh.is_empty() {
-            break;
-        }
-        fresh.into_iter().rev().for_each(|said| found.push_front(said));
-        if !full {
-            break;
-        }
-    }
-    found.drain(..found.len().saturating_sub(most));
-    if found.is_empty() {
-        note("nothing was found in the rooms you are in and in your direct messages");
-    }
-    let print = |said: &Said, out: &mut dyn Write| sought.format.print(said, sought.zone, true, out);
-    let printed = sought.format.begin(out).and_then(|()| found.iter().try_for_each(|said| print(said, out)));
-    done_if_closed(printed.and_then(|()| out.flush()))
-}
-
-/// One page: the newest that are as sought and older than this one. A server that goes by time alone says again what was
-/// said at that very moment.
-async fn find<S: AsyncRead + AsyncWrite>(
-    link: &mut Link<S>,
-    sought: &Sought<'_>,
-    older_than: Option<&Said>,
-    limit: usize,
-) -> Result<Vec<Said>, PipeError> {
-    let limit = limit.to_string();
-    let before = older_than.map(|said| said.at).or(sought.until).map(rfc3339);
-    // The server's bound leaves the moment itself out.
-    let after = sought.since.map(|since| rfc3339(Millis(since.0.saturating_sub(1))));
-    let attributes = [
-        ("text", Some(sought.text).filter(|text| !text.is_empty())),
-        ("in", sought.within),
-        ("from", sought.from),
-        ("after", after.as_deref()),
-        ("before", before.as_deref()),
-        ("chatd/older-than", older_than.and_then(|said| said.msgid.as_deref())),
-        ("limit", Some(limit.as_str())),
-    ];
-    let given: Vec<(&str, &str)> = attributes.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    link.session.search(&given);
-    let fence = link.session.fence();
-    let mut page = Vec::new();
-    loop {
-        match next(link).await? {
-            Heard::Said(said) if said.replayed => page.push(said),
-            Heard::Refused { said: None, why, .. } => return Err(PipeError::Search(why)),
-            Heard::Fence(id) if id == fence => return Ok(page),
-            _ => {}
         }
     }
 }
@@ -249,22 +191,22 @@ async fn follow<S: AsyncRead + AsyncWrite>(
     seen: &mut Seen,
     first: bool,
 ) -> Result<(), PipeError> {
-    let all = Wanted { after: None, before: None, last: Some(LAST_MAX.min(wanted.most() as u32).max(1000)), ..*wanted };
+    let most = LAST_MAX.min(wanted.most() as u32).max(1000);
+    let all = Wanted { after: None, before: None, around: None, last: Some(most), ..*wanted };
     let lines = last_lines(link, if first { wanted } else { &all }).await?;
     if first && wanted.format.begin(out).is_err() {
         return Ok(());
     }
-    let mut fresh = |said: &Said| said.msgid.as_deref().is_none_or(|id| seen.is_new(id));
-    for said in &lines {
-        if (fresh(said) || first) && wanted.print(said, out).and_then(|()| out.flush()).is_err() {
+    let mut fresh = |told: &Told| told.msgid().is_none_or(|id| seen.is_new(id));
+    for told in &lines {
+        if (fresh(told) || first) && wanted.print(told, out).and_then(|()| out.flush()).is_err() {
             return Ok(());
         }
     }
     loop {
-        if let Heard::Said(said) = next(link).await?
-            && same(&said.with, wanted.target)
-            && fresh(&said)
-            && let Err(error) = wanted.print(&said, out).and_then(|()| out.flush())
+        if let Some(told) = wanted.told(next(link).await?)
+            && fresh(&told)
+            && let Err(error) = wanted.print(&told, out).and_then(|()| out.flush())
         {
             return done_if_closed(Err(error));
         }
@@ -279,27 +221,53 @@ async fn reach<S: AsyncRead + AsyncWrite>(
 ) -> Result<(), PipeError> {
     settle(link, &mut *keep).await?;
     if wanted.join {
-        enter(link, wanted.target, keep).await?;
+        enter(link, wanted.target, &mut *keep).await?;
     } else if link.session.is_room(wanted.target) && link.session.room(wanted.target).is_none() {
         return Err(PipeError::NotIn(wanted.target.to_owned()));
     }
+    if wanted.events {
+        link.session.ask_for_events();
+        let fence = link.session.fence();
+        loop {
+            match next(link).await? {
+                Heard::Fence(id) if id == fence => break,
+                heard => keep(&heard),
+            }
+        }
+        if !link.session.has_events() {
+            return Err(PipeError::NoEvents);
+        }
+    }
     Ok(())
+}
+
+/// What was said around a mark: one page, as large as the server gives.
+async fn lines_around<S: AsyncRead + AsyncWrite>(
+    link: &mut Link<S>,
+    wanted: &Wanted<'_>,
+    mark: &Mark,
+) -> Result<VecDeque<Told>, PipeError> {
+    reach(link, wanted, &mut |_| {}).await?;
+    if !link.session.has_chathistory() {
+        return Err(PipeError::NoHistory);
+    }
+    let count = u32::try_from(wanted.most()).unwrap_or(LAST_MAX);
+    Ok(page(link, wanted, &Direction::Around, Some(mark), None, count).await?.lines.into())
 }
 
 /// The last messages, in order, as many as are wanted or there are.
 async fn last_lines<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
     wanted: &Wanted<'_>,
-) -> Result<VecDeque<Said>, PipeError> {
+) -> Result<VecDeque<Told>, PipeError> {
     let most = wanted.most();
     let mut seen = Seen::default();
     let mut lines = VecDeque::new();
     let mut keep = |heard: &Heard| {
-        if let Heard::Said(said) = heard
-            && same(&said.with, wanted.target)
-            && said.msgid.as_deref().is_none_or(|id| seen.is_new(id))
+        if let Some(told) = wanted.told(heard.clone())
+            && told.msgid().is_none_or(|id| seen.is_new(id))
         {
-            lines.push_back(said.clone());
+            lines.push_back(told);
             if lines.len() > most {
                 lines.pop_front();
             }
@@ -318,29 +286,28 @@ async fn last_lines<S: AsyncRead + AsyncWrite>(
 async fn ask<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
     wanted: &Wanted<'_>,
-    mut live: VecDeque<Said>,
-) -> Result<VecDeque<Said>, PipeError> {
+    mut live: VecDeque<Told>,
+) -> Result<VecDeque<Told>, PipeError> {
     let (most, bounded) = (wanted.most(), wanted.after.is_some() || wanted.before.is_some());
-    let mut lines: VecDeque<Said> = VecDeque::new();
+    let mut lines: VecDeque<Told> = VecDeque::new();
     let mut before = wanted.before.clone();
     while lines.len() < most {
         let left = u32::try_from(most - lines.len()).unwrap_or(u32::MAX);
-        let page = page(link, wanted.target, Direction::Backward, wanted.after.as_ref(), before.as_ref(), left).await?;
+        let page = page(link, wanted, &Direction::Backward, wanted.after.as_ref(), before.as_ref(), left).await?;
         if !bounded {
             live.extend(page.live);
         }
-        let oldest = page.lines.first().and_then(|said| said.msgid.clone()).map(Mark::Message);
+        let oldest = page.lines.first().and_then(|told| told.msgid()).map(|id| Mark::Message(id.to_owned()));
         if oldest.is_none() || oldest == before {
             break;
         }
         before = oldest;
-        page.lines.into_iter().rev().for_each(|said| lines.push_front(said));
+        page.lines.into_iter().rev().for_each(|told| lines.push_front(told));
     }
-    let mut seen: Vec<Option<String>> = lines.iter().map(|said| said.msgid.clone()).collect();
-    for said in live {
-        if said.msgid.is_none() || !seen.contains(&said.msgid) {
-            seen.push(said.msgid.clone());
-            lines.push_back(said);
+    let mut seen: HashSet<String> = lines.iter().filter_map(|told| told.msgid().map(str::to_owned)).collect();
+    for told in live {
+        if told.msgid().is_none_or(|id| seen.insert(id.to_owned())) {
+            lines.push_back(told);
         }
     }
     while lines.len() > most {
@@ -352,19 +319,21 @@ async fn ask<S: AsyncRead + AsyncWrite>(
 enum Direction {
     Forward,
     Backward,
+    Around,
 }
 
 struct Page {
-    lines: Vec<Said>,
+    lines: Vec<Told>,
     /// What was said while the page came.
-    live: Vec<Said>,
+    live: Vec<Told>,
 }
 
-/// One page of what lies between two marks: the lines next to `after` (forward), or next to `before` or now (backward).
+/// One page of what lies between two marks: the lines next to `after` (forward), next to `before` or now (backward), or on
+/// both sides of `after` (around).
 async fn page<S: AsyncRead + AsyncWrite>(
     link: &mut Link<S>,
-    target: &str,
-    direction: Direction,
+    wanted: &Wanted<'_>,
+    direction: &Direction,
     after: Option<&Mark>,
     before: Option<&Mark>,
     count: u32,
@@ -373,37 +342,67 @@ async fn page<S: AsyncRead + AsyncWrite>(
     let (command, marks): (_, Vec<&str>) = match (direction, after.as_deref(), before.as_deref()) {
         (Direction::Forward, Some(after), Some(before)) => ("BETWEEN", vec![after, before]),
         (Direction::Forward, Some(after), None) => ("AFTER", vec![after]),
-        (Direction::Forward, None, _) => return Err(PipeError::NoHistory),
+        (Direction::Around, Some(mark), _) => ("AROUND", vec![mark]),
+        (Direction::Forward | Direction::Around, None, _) => return Err(PipeError::NoHistory),
         (Direction::Backward, Some(after), Some(before)) => ("BETWEEN", vec![before, after]),
         (Direction::Backward, None, Some(before)) => ("BEFORE", vec![before]),
         (Direction::Backward, Some(after), None) => ("LATEST", vec![after]),
         (Direction::Backward, None, None) => ("LATEST", vec!["*"]),
     };
+    let target = wanted.target;
     link.session.past(command, target, &marks, count);
     let fence = link.session.fence();
     let mut page = Page { lines: Vec::new(), live: Vec::new() };
     loop {
         match next(link).await? {
-            Heard::Said(said) if same(&said.with, target) => match said.replayed {
-                true => page.lines.push(said),
-                false => page.live.push(said),
-            },
             Heard::Refused { said: None, why, .. } => {
                 return Err(PipeError::History { with: target.to_owned(), why });
             }
             Heard::Fence(id) if id == fence => return Ok(page),
-            _ => {}
+            heard => {
+                let old = match &heard {
+                    Heard::Said(said) => said.replayed,
+                    Heard::Happened(happened) => happened.replayed,
+                    _ => false,
+                };
+                let list = if old { &mut page.lines } else { &mut page.live };
+                list.extend(wanted.told(heard));
+            }
         }
     }
 }
 
 impl Wanted<'_> {
+    /// What is to be printed of it.
+    fn told(&self, heard: Heard) -> Option<Told> {
+        match heard {
+            Heard::Said(said) if same(&said.with, self.target) => Some(Told::Said(said)),
+            // Who goes offline goes from all rooms: live that stands in none.
+            Heard::Happened(happened) if self.events => {
+                let here = happened.room.as_deref().is_some_and(|room| same(room, self.target));
+                let kept = happened.msgid.is_some() && (here || happened.room.is_none());
+                kept.then_some(Told::Happened(happened))
+            }
+            _ => None,
+        }
+    }
+
     fn most(&self) -> usize {
         self.last.unwrap_or(LAST_USUAL).min(LAST_MAX) as usize
     }
 
-    fn print(&self, said: &Said, out: &mut dyn Write) -> io::Result<()> {
-        self.format.print(said, self.zone, false, out)
+    fn print(&self, told: &Told, out: &mut dyn Write) -> io::Result<()> {
+        match told {
+            Told::Said(said) => self.format.print(said, self.zone, false, out),
+            Told::Happened(happened) => {
+                let text = match self.format {
+                    Format::Text => happened_plain(happened, self.zone),
+                    Format::Json => happened_json(happened, self.target),
+                    Format::Csv => happened_csv(happened, self.target),
+                };
+                out.write_all(text.as_bytes())
+            }
+        }
     }
 }
 

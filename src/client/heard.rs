@@ -31,6 +31,30 @@ pub enum Heard {
         room: String,
         text: String,
     },
+    /// A room of the server, as the list of them tells it.
+    Listed {
+        room: String,
+        members: u32,
+        topic: String,
+    },
+    /// The list of rooms is through.
+    AllListed,
+    /// Who somebody is, in words.
+    Person {
+        who: String,
+        lines: Vec<String>,
+    },
+    /// Somebody we talk with is here, or no longer.
+    Here {
+        who: String,
+        here: bool,
+    },
+    /// Somebody to whom something was said is away; `text` is that in words.
+    Away {
+        who: String,
+        why: String,
+        text: String,
+    },
     /// The members of a room, with their prefixes (`@bob`).
     Names {
         room: String,

@@ -62,9 +62,13 @@ pub async fn run(dialer: &mut Dialer, logged_in: impl FnOnce()) -> Result<(), Di
 /// Asks on the terminal whether a certificate is the right one.
 pub fn ask_person(place: &str, shown: &Fingerprint, why: &str) -> bool {
     eprintln!("The certificate of {place} is not known here:\n{why}.\n");
-    eprintln!("So that nobody can listen in, compare its SHA-256 fingerprint with what the server");
-    eprintln!("printed when it was set up ('chatd cert show' prints it again):\n");
+    eprintln!("So that nobody can listen in, compare its SHA-256 fingerprint with what the");
+    eprintln!("server printed when it was set up ('chatd cert show' prints it again):\n");
     eprintln!("  {shown}\n");
+    // The same as some servers and programs write it.
+    let pairs: Vec<String> = shown.0.iter().map(|byte| format!("{byte:02X}")).collect();
+    let halves: Vec<String> = pairs.chunks(16).map(|half| half.join(":")).collect();
+    eprintln!("  {}\n", halves.join(":\n  "));
     loop {
         eprint!("Is it the same? Then it is remembered, and you are told if it changes. [yes/no] ");
         let mut answer = String::new();
@@ -237,7 +241,7 @@ impl Talk {
             let target = self.view.target().to_owned();
             let text = matches!(command, Command::Say(_) | Command::Action(_) | Command::Message { .. });
             match command::perform(command, &target, &mut link.session) {
-                Done::Asked | Done::Said(_) => {}
+                Done::Asked | Done::Listing | Done::Said(_) => {}
                 Done::Joining(room) => self.entering = Some((room, Instant::now() + JOIN_PATIENCE)),
                 Done::Target(target) => {
                     self.remark(&format!("you talk with {} now", clean(&target)));

@@ -37,11 +37,13 @@ const WANTED: [&str; 17] = [
 ];
 
 /// What a screen can show beside that.
-const WANTED_ON_SCREEN: [&str; 3] = ["draft/event-playback", MARKERS, REDACTION];
+const WANTED_ON_SCREEN: [&str; 4] = [EVENTS, "extended-monitor", MARKERS, REDACTION];
 
 /// For scripts: what they are sent does not count as seen, so that their account's person is told of it all the same.
 pub const PASSIVE: &str = "chatd/passive";
 
+/// Pages of the past hold what happened, too, and not only what was said.
+pub const EVENTS: &str = "draft/event-playback";
 pub const HISTORY: &str = "draft/chathistory";
 pub const SEARCH: &str = "soju.im/search";
 pub const MARKERS: &str = "draft/read-marker";

@@ -27,9 +27,10 @@ docs/chat-config.toml of the source explains every key.
 ~/.local/share/chat/known_hosts: the certificates you have said yes to, each on a line: host:port, SHA-256, day.
 'chat forget HOST' takes one out.
 
-~/.local/state/chat/last: the server of the last talk.
+~/.local/state/chat/last: the server of the last talk. ~/.local/state/chat/choices.toml: whom you ignore, and what rings
+from which room, as you have chosen it by /ignore and /notify.
 
-All three are for their owner alone (mode 0600), and go by XDG_CONFIG_HOME, XDG_DATA_HOME and XDG_STATE_HOME.",
+All of them are for their owner alone (mode 0600), and go by XDG_CONFIG_HOME, XDG_DATA_HOME and XDG_STATE_HOME.",
     ),
     (
         "chat",
@@ -70,7 +71,15 @@ Rooms stand in quotes, since # begins a comment in most shells. When chat send e
     chat history --since 2026-11-23 --until 2026-11-23 '#ops'
     chat history --format csv --since 30d '#ops' > ops.csv
     chat history --json --after \"$LAST_SEEN_MSGID\" '#ops'
-The last one prints exactly what came since a message that was seen: keep its msgid.",
+    chat history --around 2026-11-23T12:00 --events '#ops'
+The fourth prints exactly what came since a message that was seen: keep its msgid. The last one prints what was said around a
+time, and also who came and went, topics and modes.",
+    ),
+    (
+        "chat-rooms",
+        "EXAMPLES",
+        "    chat rooms
+    chat rooms --joined --json | jq -r .room",
     ),
     (
         "chat-bot",

@@ -7,6 +7,7 @@ pub mod account;
 pub mod address;
 pub mod args;
 pub mod bot;
+pub mod choices;
 pub mod command;
 pub mod dial;
 pub mod editor;
@@ -41,6 +42,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use address::Address;
 use args::{Cli, Task};
 use bot::{Groups, Plan};
+use choices::Choices;
 use clap::CommandFactory;
 use dial::DialError;
 use entrance::{dialer, dialer_to, enter_and_save, first_dial, save, server};
@@ -105,6 +107,14 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
             on_runtime(async {
                 let mut link = enter_and_save(&files, &common, &dialer).await?;
                 let result = fetch::search(&mut link, &sought, &mut io::stdout().lock(), complain).await;
+                farewell(link, result).await
+            })
+        }
+        Some(Task::Rooms { joined, print }) => {
+            let dialer = dialer(&files, &common, place, 0)?;
+            on_runtime(async {
+                let mut link = enter_and_save(&files, &common, &dialer).await?;
+                let result = fetch::rooms(&mut link, joined, print.format(), &mut io::stdout().lock()).await;
                 farewell(link, result).await
             })
         }
@@ -201,7 +211,7 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
                 farewell(link, result).await
             })
         }
-        Some(Task::History { target, second, last, since, until, after, before, print }) => {
+        Some(Task::History { target, second, last, since, until, after, before, around, events, print }) => {
             let (place, target) = server_and_target(place, target, second)?;
             // What is after a moment leaves the moment itself out.
             let since = since.map(|since| Mark::Time(Millis(moment(since, Edge::Start).0.saturating_sub(1))));
@@ -209,7 +219,12 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
             let (after, before) = (after.map(Mark::Message).or(since), before.map(Mark::Message).or(until));
             let dialer = dialer(&files, &common, place, 0)?;
             let (format, zone) = (print.format(), Zone::Local);
-            let wanted = Wanted { target: &target, join: false, after, before, last, format, zone };
+            // What has a dash or a colon in it is a time: an id never has.
+            let around = around.map(|text| match When::parse(&text) {
+                Ok(when) if text.contains(['-', ':']) => Mark::Time(moment(when, Edge::Start)),
+                _ => Mark::Message(text),
+            });
+            let wanted = Wanted { target: &target, join: false, after, before, around, events, last, format, zone };
             on_runtime(async {
                 let mut link = enter_and_save(&files, &common, &dialer).await?;
                 let mut out = BufWriter::new(io::stdout().lock());
@@ -217,11 +232,12 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
                 farewell(link, result).await
             })
         }
-        Some(Task::Tail { target, second, join, last, print }) => {
+        Some(Task::Tail { target, second, join, last, events, print }) => {
             let (place, target) = server_and_target(place, target, second)?;
             let dialer = dialer(&files, &common, place, 0)?;
             let (last, format, zone) = (Some(last), print.format(), Zone::Local);
-            let wanted = Wanted { target: &target, join, after: None, before: None, last, format, zone };
+            let (after, before, around) = (None, None, None);
+            let wanted = Wanted { target: &target, join, after, before, around, events, last, format, zone };
             on_runtime(async {
                 let mut out = io::stdout();
                 tokio::select! {
@@ -264,8 +280,14 @@ fn run_inner(cli: Cli) -> Result<(), Failure> {
                     dialer.ask = None;
                     let command = Some(config.notify.command.clone()).filter(|command| !command.is_empty());
                     let notify_command = notify_command.or(command);
-                    let settings = tui::model::Settings::of(&config);
-                    return Ok(tui::run::run(&dialer, link, settings, notify_command, (greetings, welcome)).await?);
+                    let mut greetings = greetings;
+                    let choices = Choices::read(&files.choices).unwrap_or_else(|why| {
+                        greetings.push(why);
+                        Choices::default()
+                    });
+                    let settings = tui::model::Settings::of(&config, choices);
+                    let own = tui::run::Own { notify_command, choices: files.choices.clone() };
+                    return Ok(tui::run::run(&dialer, link, settings, own, (greetings, welcome)).await?);
                 }
                 let mut link = dialer.dial(|text| complain(&text)).await?;
                 save(&files, &common, &dialer.address, &dialer.credentials)?;
@@ -326,7 +348,13 @@ fn moment(when: When, edge: Edge) -> Millis {
 }
 
 fn complain(text: &str) {
-    eprintln!("chat: {text}");
+    let text = format!("chat: {text}");
+    // Broken between words, where it is a person who reads it.
+    let columns = crossterm::terminal::size().ok().filter(|_| io::stderr().is_terminal());
+    let columns = columns.map_or(usize::MAX, |(columns, _)| usize::from(columns).max(20));
+    for row in text.lines().flat_map(|line| tui::wrap(line, columns)) {
+        eprintln!("{row}");
+    }
 }
 
 fn forget(files: &Files, place: &str) -> Result<(), Failure> {

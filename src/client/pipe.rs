@@ -43,6 +43,10 @@ pub enum PipeError {
     Search(String),
     #[error("the server gives no history to ask for; --last alone shows what it tells on entering a room")]
     NoHistory,
+    #[error("the server tells only what was said: leave --events away")]
+    NoEvents,
+    #[error("the server does not list its rooms: {0}")]
+    Rooms(String),
     #[error("the history of {with} cannot be read: {why}")]
     History { with: String, why: String },
     #[error("the server takes no answers to messages: leave --reply-to away")]
@@ -239,7 +243,7 @@ pub async fn talk<S: AsyncRead + AsyncWrite>(
                     }
                     Some(command) => match command::perform(command, &target, session) {
                         Done::Said(_) => {}
-                        Done::Asked | Done::Names => {
+                        Done::Asked | Done::Listing | Done::Names => {
                             asked = true;
                             fence = Some(session.fence());
                         }

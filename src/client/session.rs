@@ -10,6 +10,7 @@ mod happenings;
 mod marks;
 pub mod multiline;
 mod numerics;
+mod persons;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -53,6 +54,11 @@ pub struct Session {
     batches: Vec<Batch>,
     names: BTreeMap<String, Vec<String>>,
     pending: VecDeque<Pending>,
+    /// Persons of whom it is told whether they are here, by key, and how many these may be.
+    watched: BTreeSet<String>,
+    watching_max: usize,
+    /// What has come of an answer to WHOIS, in words.
+    whois: Vec<String>,
     /// Pages asked for and not yet here.
     queries: VecDeque<u64>,
     last_id: u64,
@@ -137,6 +143,9 @@ impl Session {
             batches: Vec::new(),
             names: BTreeMap::new(),
             pending: VecDeque::new(),
+            watched: BTreeSet::new(),
+            watching_max: 0,
+            whois: Vec::new(),
             queries: VecDeque::new(),
             last_id: 0,
             out,
@@ -285,6 +294,16 @@ impl Session {
             line = if at + 1 == params.len() { line.last(param) } else { line.param(param) };
         }
         self.out.push(line);
+    }
+
+    /// Sends a line as a person wrote it. False: it is none.
+    pub fn raw(&mut self, line: &str) -> bool {
+        let Ok(message) = Message::parse(line) else { return false };
+        if line.len() > BODY_MAX || message.source.is_some() {
+            return false;
+        }
+        self.command(message.command, &message.params);
+        true
     }
 
     fn labels(&self) -> bool {

@@ -48,11 +48,26 @@ pub struct Server {
 }
 
 /// `[screen]`: how the full screen looks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Screen {
     pub colours: Colours,
     pub time: TimeFormat,
+    /// Who comes and goes is shown.
+    pub joins: bool,
+    /// Who is in the room is shown at the right.
+    pub members: bool,
+    /// The mouse scrolls and clicks; else it is the terminal's.
+    pub mouse: bool,
+    /// Others are told that one is typing.
+    pub typing: bool,
+}
+
+impl Default for Screen {
+    fn default() -> Screen {
+        let (colours, time) = (Colours::default(), TimeFormat::default());
+        Screen { colours, time, joins: false, members: false, mouse: true, typing: true }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -90,12 +105,20 @@ pub struct Notify {
     pub bell: bool,
     /// What rings in rooms that are not named below. Direct messages always do.
     pub default: Level,
+    /// Words that count as a mention, beside one's name.
+    pub words: Vec<String>,
     pub rooms: BTreeMap<String, Level>,
 }
 
 impl Default for Notify {
     fn default() -> Notify {
-        Notify { command: String::new(), bell: true, default: Level::Mentions, rooms: BTreeMap::new() }
+        Notify {
+            command: String::new(),
+            bell: true,
+            default: Level::Mentions,
+            words: Vec::new(),
+            rooms: BTreeMap::new(),
+        }
     }
 }
 
@@ -106,6 +129,16 @@ pub enum Level {
     #[default]
     Mentions,
     None,
+}
+
+impl Level {
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::All => "all",
+            Level::Mentions => "mentions",
+            Level::None => "none",
+        }
+    }
 }
 
 /// A password in a file. Printing it shows nothing.
@@ -249,6 +282,7 @@ pub struct Files {
     pub config: PathBuf,
     pub pins: PathBuf,
     pub last: PathBuf,
+    pub choices: PathBuf,
 }
 
 impl Files {
@@ -267,6 +301,7 @@ impl Files {
             config: dir("XDG_CONFIG_HOME", ".config")?.join("config.toml"),
             pins: dir("XDG_DATA_HOME", ".local/share")?.join("known_hosts"),
             last: dir("XDG_STATE_HOME", ".local/state")?.join("last"),
+            choices: dir("XDG_STATE_HOME", ".local/state")?.join("choices.toml"),
         })
     }
 
@@ -351,7 +386,7 @@ impl Files {
 }
 
 /// A TOML string: JSON's, but for one character.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default().replace('\u{7f}', "\\u007F")
 }
 
@@ -366,7 +401,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn files(dir: &Path) -> Files {
-        Files { config: dir.join("config.toml"), pins: dir.join("pins"), last: dir.join("state/last") }
+        Files {
+            config: dir.join("config.toml"),
+            pins: dir.join("pins"),
+            last: dir.join("state/last"),
+            choices: dir.join("choices"),
+        }
     }
 
     fn parse(text: &str) -> Result<Config, String> {
@@ -440,7 +480,8 @@ mod tests {
         assert!(!config.servers.is_empty() && !config.notify.rooms.is_empty() && config.server.is_some());
         for key in ["server", "password_command", "address", "password", "password_file", "fingerprint", "ca", "cert"]
             .into_iter()
-            .chain(["key", "colours", "time", "command", "bell", "default", "[notify.rooms]", "[screen]", "[notify]"])
+            .chain(["key", "colours", "time", "joins", "members", "mouse", "typing", "[screen]"])
+            .chain(["command", "bell", "default", "words", "[notify.rooms]", "[notify]"])
         {
             assert!(all.lines().any(|line| line.starts_with(key)), "{key} is not explained");
         }

@@ -1,5 +1,6 @@
 //! How times, names and messages look in print. Pure, but for the time zone.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime, UtcOffset};
 
-use super::heard::{Said, Speech};
+use super::heard::{Happened, Said, Speech, What};
 use super::text::key;
 use crate::event::Millis;
 
@@ -86,6 +87,12 @@ pub fn day_in_words(day: Date) -> String {
     format!("{}, {} {} {}", day.weekday(), day.day(), day.month(), day.year())
 }
 
+/// `Mon 23 Nov 2026`
+pub fn day_in_short(day: Date) -> String {
+    let short = |name: String| name.chars().take(3).collect::<String>();
+    format!("{} {} {} {}", short(day.weekday().to_string()), day.day(), short(day.month().to_string()), day.year())
+}
+
 /// Colours, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
@@ -154,7 +161,7 @@ struct Object<'a> {
     time: String,
     from: &'a str,
     kind: &'static str,
-    text: &'a str,
+    text: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reply_to: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -172,7 +179,7 @@ fn object(said: &Said) -> Object<'_> {
             Speech::Notice => "notice",
             Speech::Action => "action",
         },
-        text: &said.text,
+        text: Cow::Borrowed(&said.text),
         reply_to: said.reply_to.as_deref(),
         bot: said.bot,
     }
@@ -188,12 +195,74 @@ pub const CSV_HEAD: &str = "room,msgid,time,from,kind,text,reply_to\r\n";
 
 /// For spreadsheets (RFC 4180), with its line end.
 pub fn csv(said: &Said) -> String {
-    let Object { room, msgid, time, from, kind, text, reply_to, .. } = object(said);
-    let fields = [room, msgid.unwrap_or_default(), &time, from, kind, text, reply_to.unwrap_or_default()];
+    object_csv(&object(said))
+}
+
+fn object_csv(object: &Object<'_>) -> String {
+    let Object { room, msgid, time, from, kind, text, reply_to, .. } = object;
+    let fields = [room, msgid.unwrap_or_default(), time, from, kind, text, reply_to.unwrap_or_default()];
     format!("{}\r\n", fields.map(csv_field).join(","))
 }
 
-fn csv_field(field: &str) -> String {
+/// Something that happened, as a person would tell it; nothing for what is of no interest.
+pub fn deed(happened: &Happened) -> Option<String> {
+    let who = &happened.who;
+    let because = |reason: &str| if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+    Some(match &happened.what {
+        What::Join => format!("{who} came in"),
+        What::Part { reason } => format!("{who} left the room{}", because(reason)),
+        What::Quit { reason } => format!("{who} went offline{}", because(reason)),
+        What::Kick { target, reason } => format!("{who} put {target} out{}", because(reason)),
+        What::Topic { text } if text.is_empty() => format!("{who} took the topic away"),
+        What::Topic { text } => format!("{who} set the topic: {text}"),
+        What::Mode { changes } => format!("{who} set {changes}"),
+        What::Nick { new } => format!("{who} is called {new} now"),
+        What::Invite { target } => format!("{who} invited {target}"),
+        What::Away { .. } | What::Realname { .. } => return None,
+    })
+}
+
+fn happened_object<'a>(happened: &'a Happened, room: &'a str) -> Option<Object<'a>> {
+    let with = |first: &str, then: &str| format!("{first} {then}").trim_end().to_owned();
+    let (kind, text) = match &happened.what {
+        What::Join => ("join", String::new()),
+        What::Part { reason } => ("part", reason.clone()),
+        What::Quit { reason } => ("quit", reason.clone()),
+        What::Kick { target, reason } => ("kick", with(target, reason)),
+        What::Topic { text } => ("topic", text.clone()),
+        What::Mode { changes } => ("mode", changes.clone()),
+        What::Nick { new } => ("nick", new.clone()),
+        What::Invite { target } => ("invite", target.clone()),
+        What::Away { .. } | What::Realname { .. } => return None,
+    };
+    Some(Object {
+        room,
+        msgid: happened.msgid.as_deref(),
+        time: rfc3339(happened.at),
+        from: &happened.who,
+        kind,
+        text: text.into(),
+        reply_to: None,
+        bot: false,
+    })
+}
+
+/// For pipes and files: `2026-11-23 12:01:05 * bob came in` and a line feed.
+pub fn happened_plain(happened: &Happened, zone: Zone) -> String {
+    deed(happened).map(|deed| format!("{} * {deed}\n", zone.second(happened.at))).unwrap_or_default()
+}
+
+/// One object and a line feed, with the keys of a message.
+pub fn happened_json(happened: &Happened, room: &str) -> String {
+    let object = happened_object(happened, room);
+    object.map(|object| format!("{}\n", serde_json::to_string(&object).unwrap_or_default())).unwrap_or_default()
+}
+
+pub fn happened_csv(happened: &Happened, room: &str) -> String {
+    happened_object(happened, room).map(|object| object_csv(&object)).unwrap_or_default()
+}
+
+pub fn csv_field(field: &str) -> String {
     match field.contains([',', '"', '\r', '\n']) {
         true => format!("\"{}\"", field.replace('"', "\"\"")),
         false => field.to_owned(),

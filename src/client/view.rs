@@ -97,11 +97,15 @@ impl View {
             }
             Heard::Refused { about: Some(about), why, .. } => self.alarm(&format!("{about}: {why}"), out),
             Heard::Refused { why, .. } => self.alarm(why, out),
-            Heard::Info(text) => self.remark(text, out),
+            Heard::Listed { room, members, topic } => self.remark(&listed(room, *members, topic), out),
+            Heard::Person { lines, .. } => lines.iter().for_each(|text| self.remark(text, out)),
+            Heard::Info(text) | Heard::Away { text, .. } => self.remark(text, out),
             Heard::Closed(why) => self.alarm(&format!("the server ends the connection: {why}"), out),
             Heard::LoggedIn { .. }
             | Heard::LoginFailed(_)
             | Heard::Settled
+            | Heard::AllListed
+            | Heard::Here { .. }
             | Heard::Stored { .. }
             | Heard::Reacted(_)
             | Heard::Redacted { .. }
@@ -215,6 +219,11 @@ impl Seen {
         }
         true
     }
+}
+
+/// `#ops  12  what it is about`
+pub fn listed(room: &str, members: u32, topic: &str) -> String {
+    format!("{room}  {members}  {topic}").trim_end().to_owned()
 }
 
 fn line(out: &mut String, text: &str) {

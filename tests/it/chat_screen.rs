@@ -8,7 +8,7 @@ use crate::harness::{Client, Server, eventually, fingerprint, password_of};
 use crate::real_clients::{Terminal, left_out};
 
 /// The arguments that let `name` in without a question.
-fn arguments(server: &Server, name: &str) -> Vec<String> {
+pub fn arguments(server: &Server, name: &str) -> Vec<String> {
     let file = home(server, name).join("password");
     std::fs::write(&file, format!("{}\n", password_of(name))).expect("written");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("made private");
@@ -17,13 +17,13 @@ fn arguments(server: &Server, name: &str) -> Vec<String> {
     ["--password-file".to_owned(), file, "--fingerprint".to_owned(), pin].to_vec()
 }
 
-fn home(server: &Server, name: &str) -> PathBuf {
+pub fn home(server: &Server, name: &str) -> PathBuf {
     let home = server.dir().join(format!("screen-{name}"));
     std::fs::create_dir_all(&home).expect("a home");
     home
 }
 
-fn place(server: &Server, name: &str) -> String {
+pub fn place(server: &Server, name: &str) -> String {
     format!("{name}@127.0.0.1:{}", server.address().port())
 }
 
@@ -45,7 +45,7 @@ async fn steady() -> Server {
     Server::configure().set("server.listen", [&*listen]).start().await
 }
 
-async fn say(client: &mut Client, room: &str, texts: impl IntoIterator<Item = String>) {
+pub async fn say(client: &mut Client, room: &str, texts: impl IntoIterator<Item = String>) {
     for text in texts {
         client.send(format!("PRIVMSG {room} :{text}")).await;
     }
@@ -222,6 +222,8 @@ async fn it_comes_back_after_a_kill_and_nothing_is_missing_or_doubled() {
         .await;
     eventually("the echo", async || (!screen.screen().contains("to be sent")).then_some(())).await;
     screen.keys(&["End"]);
+    let waits = |line: &str| line.contains(own) && line.contains('…');
+    eventually("the echo is shown", async || (!screen.screen().lines().any(waits)).then_some(())).await;
     // Her own line stands where she came back, before, among or after the others: behind which, as the screen has it.
     let (mut behind, mut shown) = (BTreeSet::new(), false);
     // Upwards through all that was missed: each once, in order.
@@ -350,7 +352,7 @@ async fn an_editor_the_mouse_and_a_command_that_is_told() {
     say(&mut bob, "alice", (0..60).map(|n| format!("number {n}."))).await;
     screen.shows(&["number 59."]).await;
     screen.keys(&["-l", "\x1b[<64;40;10M"]);
-    screen.shows(&["End: the newest"]).await;
+    screen.shows(&["▼ End"]).await;
     // Redrawn, nothing is lost.
     screen.keys(&["C-l"]);
     screen.shows(&["number 50."]).await;

@@ -106,3 +106,69 @@ async fn history_between_two_marks() {
         alice.run(wrong, "").fails(2);
     }
 }
+
+#[tokio::test]
+async fn rooms_and_what_happened_in_them() {
+    let server = Server::start().await;
+    let mut bob = server.login("bob").await;
+    bob.send("JOIN #ops").await;
+    bob.send("TOPIC #ops :all, \"everything\"").await;
+    bob.sync().await;
+    let alice = Chat::of(&server, "alice");
+    // All that there are, those one is in, in each format.
+    let rooms = objects(&alice.run(&["rooms", "--json"], "").ok());
+    let ops = rooms.iter().find(|room| room["room"] == "#ops").expect("#ops");
+    assert_eq!((&ops["joined"], &ops["topic"]), (&Value::Bool(false), &Value::from("all, \"everything\"")));
+    assert_eq!(ops["members"], 1);
+    let joined = alice.run(&["rooms", "--joined"], "").ok();
+    assert!(joined.starts_with("* #lobby") && !joined.contains("#ops"), "{joined}");
+    let csv = alice.run(&["rooms", "--format", "csv"], "").ok();
+    assert!(csv.starts_with("room,members,joined,topic\r\n"), "{csv}");
+    assert!(csv.contains("#ops,1,false,\"all, \"\"everything\"\"\"\r\n"), "{csv}");
+
+    // What happened, among what was said.
+    alice.run(&["send", "--join", "#ops", "hello"], "").ok();
+    bob.send("KICK #ops alice :too early").await;
+    bob.sync().await;
+    let bob = Chat::of(&server, "bob");
+    let events = objects(&bob.run(&["history", "#ops", "--events", "--json"], "").ok());
+    let told: Vec<(&str, &str, &str)> = events
+        .iter()
+        .map(|event| {
+            let of = |key: &str| event[key].as_str().expect("a text");
+            (of("kind"), of("from"), of("text"))
+        })
+        .filter(|(kind, _, _)| *kind != "quit")
+        .collect();
+    let expected = [
+        ("topic", "bob", "all, \"everything\""),
+        ("join", "alice", ""),
+        ("message", "alice", "hello"),
+        ("kick", "bob", "alice too early"),
+    ];
+    let from = told.iter().position(|one| one.0 == "topic").expect("the topic");
+    assert_eq!(&told[from..from + 4], expected);
+    let text = bob.run(&["history", "#ops", "--events"], "").ok();
+    assert!(text.contains(" * bob put alice out (too early)\n") && text.contains("<alice> hello\n"), "{text}");
+    let plain = bob.run(&["history", "#ops"], "").ok();
+    assert_eq!(plain.lines().count(), 1, "only what was said: {plain}");
+}
+
+#[tokio::test]
+async fn the_past_around_a_message_and_around_a_time() {
+    let server = Server::start().await;
+    let alice = Chat::of(&server, "alice");
+    let lines: Vec<String> = (0..40).map(|n| format!("number {n}")).collect();
+    alice.run(&["send", "#lobby"], &lines.join("\n")).ok();
+    let all = objects(&alice.run(&["history", "#lobby", "--json"], "").ok());
+    let of = |n: usize, key: &str| all[n][key].as_str().expect("a text").to_owned();
+    let around =
+        |mark: &str| texts(&alice.run(&["history", "#lobby", "--json", "--last", "5", "--around", mark], "").ok());
+    let by_id = around(&of(20, "msgid"));
+    assert_eq!(by_id.len(), 5);
+    assert!(by_id[1..4].contains(&"number 20".to_owned()), "in the middle: {by_id:?}");
+    let by_time = around(&of(39, "time"));
+    assert!(by_time.contains(&"number 39".to_owned()), "{by_time:?}");
+    alice.run(&["history", "#lobby", "--around", "zzzzzz"], "").fails(1);
+    alice.run(&["history", "#lobby", "--around", "k3", "--since", "1h"], "").fails(2);
+}

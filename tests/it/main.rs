@@ -15,6 +15,7 @@ mod chat_client;
 mod chat_config;
 mod chat_screen;
 mod chat_scripts;
+mod chat_terminal;
 mod chathistory;
 mod client_tags;
 mod conformance;

@@ -20,7 +20,9 @@ fn pages(dir: &Path) -> Vec<std::path::PathBuf> {
 fn every_command_has_a_page_that_tells_all() {
     let dir = tempfile::tempdir().expect("a folder");
     let pages = pages(dir.path());
-    for wanted in ["chat.1", "chat-send.1", "chat-bot.1", "chatd.1", "chatd-user-add.1", "chatd-history.1"] {
+    for wanted in
+        ["chat.1", "chat-send.1", "chat-bot.1", "chat-rooms.1", "chatd.1", "chatd-user-add.1", "chatd-history.1"]
+    {
         assert!(pages.iter().any(|page| page.ends_with(wanted)), "{wanted} is missing: {pages:?}");
     }
     for page in &pages {

@@ -74,6 +74,20 @@ impl Terminal {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Writes what the program says to the terminal into a file, byte by byte, from now on.
+    pub fn records(&self, file: &Path) {
+        let output = self.tmux().args(["pipe-pane", &format!("cat > '{}'", file.display())]).output().expect("tmux");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The process id of a program that was started by the shell in here.
+    pub fn program(&self, name: &str) -> String {
+        let output = self.tmux().args(["display-message", "-p", "#{pane_pid}"]).output().expect("tmux");
+        let shell = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let output = Command::new("pgrep").args(["-P", &shell, "-x", name]).output().expect("pgrep");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
     pub fn screen(&self) -> String {
         let output = self.tmux().args(["capture-pane", "-p"]).output().expect("tmux");
         String::from_utf8_lossy(&output.stdout).into_owned()

@@ -1,7 +1,7 @@
 //! Questions to which a page of the past is the answer.
 
 use super::{Frame, Session};
-use crate::client::login::HISTORY;
+use crate::client::login::{EVENTS, HISTORY};
 use crate::client::show::rfc3339;
 use crate::event::Millis;
 use crate::proto::line::{Line, Message, escape};
@@ -38,6 +38,15 @@ impl Session {
         let count = count.min(self.history_max).to_string();
         self.out.push(line.command("CHATHISTORY").param(word).param(with).param(&mark).param(&count));
         query
+    }
+
+    /// Pages shall hold what happened, too, if the server can do that.
+    pub fn ask_for_events(&mut self) {
+        self.command("CAP", &["REQ", EVENTS]);
+    }
+
+    pub fn has_events(&self) -> bool {
+        self.caps.has(EVENTS)
     }
 
     /// The most lines that a page may have.

@@ -1,5 +1,6 @@
 //! Answers that are numbers: what matters is taken in, the rest is told to the person.
 
+use super::persons::WATCHING_MAX;
 use super::{Frame, NAMES_MAX, ROOMS_MAX, Session};
 use crate::client::heard::Heard;
 use crate::client::text::{clean, key};
@@ -17,7 +18,7 @@ impl Session {
             "005" => self.isupport(message),
             // Greetings, counts, ends of lists, "no message of the day", topic's author, creation time.
             "001" | "002" | "003" | "004" | "250" | "251" | "252" | "253" | "254" | "255" | "265" | "266" | "315"
-            | "318" | "323" | "329" | "333" | "375" | "376" | "422" | "305" | "306" | "900" | "903" | "321" => {}
+            | "329" | "333" | "375" | "376" | "422" | "305" | "306" | "900" | "903" | "321" => {}
             "332" => self.heard.push_back(Heard::Topic { room: param(1), text: param(2) }),
             "331" => self.heard.push_back(Heard::Topic { room: param(1), text: String::new() }),
             "353" => {
@@ -38,19 +39,25 @@ impl Session {
                 self.heard.push_back(Heard::Names { room, nicks });
             }
             "372" => self.heard.push_back(Heard::Info(param(1))),
-            "322" => self.heard.push_back(Heard::Info(format!("{}  {}  {}", param(1), param(2), rest(3)))),
+            "322" => {
+                let members = param(2).parse().unwrap_or(0);
+                self.heard.push_back(Heard::Listed { room: param(1), members, topic: rest(3) });
+            }
+            "323" => self.heard.push_back(Heard::AllListed),
+            "324" => self.heard.push_back(Heard::Info(format!("{} has the modes {}", param(1), rest(2)))),
+            "341" => self.heard.push_back(Heard::Info(format!("{} is invited to {}", param(1), param(2)))),
+            "367" => {
+                let by = if param(3).is_empty() { String::new() } else { format!(" (by {})", param(3)) };
+                self.heard.push_back(Heard::Info(format!("kept out of {}: {}{by}", param(1), param(2))));
+            }
+            "368" => self.heard.push_back(Heard::Info(format!("these are all that are kept out of {}", param(1)))),
             // nick and room, then the realname behind the distance
             "352" => {
                 let realname = param(7);
                 let realname = realname.split_once(' ').map_or("", |(_, name)| name);
                 self.heard.push_back(Heard::Info(format!("{}  {}  {realname}", param(5), param(1))));
             }
-            "301" => {
-                let away = param(2);
-                // What a server says of the absent reads as a sentence; what they left themselves does not.
-                let verb = if away.starts_with("is ") { " " } else { " is away: " };
-                self.heard.push_back(Heard::Info(format!("{}{verb}{away}", param(1))));
-            }
+            _ if self.person(numeric, message) => {}
             _ if numeric.starts_with(['4', '5']) && self.query_refused(frame.label, &rest(2)) => {}
             _ if numeric.starts_with(['4', '5']) || matches!(numeric, "902" | "904" | "905" | "906") => {
                 let about = (message.params.len() > 2).then(|| param(1));
@@ -65,6 +72,7 @@ impl Session {
         for word in message.params.iter().skip(1) {
             match word.split_once('=') {
                 Some(("CHANTYPES", signs)) if !signs.is_empty() => self.room_signs = clean(signs),
+                Some(("MONITOR", max)) => self.watching_max = max.parse().unwrap_or(WATCHING_MAX).min(WATCHING_MAX),
                 Some(("BOT", mode)) if !mode.is_empty() => self.bot_mode = Some(clean(mode)),
                 Some(("CHATHISTORY", max)) => {
                     // 0 means: as many as you like.

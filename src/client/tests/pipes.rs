@@ -17,7 +17,8 @@ const POST: Posting = Posting { target: "#ops", join: false, whole: false, reply
 const ENTERING: Posting = Posting { join: true, ..POST };
 
 fn wanted(target: &str, last: u32, format: Format) -> Wanted<'_> {
-    Wanted { target, join: false, after: None, before: None, last: Some(last), format, zone: Zone::Utc }
+    let (after, before, around, last) = (None, None, None, Some(last));
+    Wanted { target, join: false, after, before, around, events: false, last, format, zone: Zone::Utc }
 }
 
 fn lines(texts: &[&str]) -> Lines {

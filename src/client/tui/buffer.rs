@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use crate::client::heard::{Page, Reacted};
 use crate::client::text::{key, same};
 use crate::event::Millis;
-pub use line::{Entry, Line, Reaction, Words, happened_line, said_line};
+pub use line::{Entry, Line, Reaction, Taste, Words, happened_line, said_line};
 
 /// Lines of one window, and their bytes.
 pub const LINES_MAX: usize = 3000;
@@ -63,6 +63,9 @@ pub struct Buffer {
     pub joined: bool,
     pub topic: String,
     pub members: BTreeMap<String, Member>,
+    /// Of a person: whether they are here, and why they are away; as far as it is known.
+    pub here: Option<bool>,
+    pub away: Option<String>,
     lines: VecDeque<Line>,
     bytes: usize,
     /// Ids at both ends of what was fetched, also of what is no line.
@@ -82,6 +85,8 @@ pub struct Buffer {
     /// There may be more unread than were counted.
     pub uncounted: bool,
     pub read: Option<Millis>,
+    /// The first message that came while we were here and did not look.
+    pub new_from: Option<Millis>,
     /// Where "new" is shown: after the lines of this time.
     pub divider: Option<Millis>,
     pub scroll: Scroll,
@@ -106,6 +111,8 @@ impl Buffer {
             joined: true,
             topic: String::new(),
             members: BTreeMap::new(),
+            here: None,
+            away: None,
             lines: VecDeque::new(),
             bytes: 0,
             first: None,
@@ -120,6 +127,7 @@ impl Buffer {
             mentions: 0,
             uncounted: false,
             read: None,
+            new_from: None,
             divider: None,
             scroll: Scroll::Bottom,
             selected: None,
@@ -283,7 +291,9 @@ impl Buffer {
         } else {
             // The window is elsewhere.
             let new = lines.iter().filter_map(|line| match &line.entry {
-                Entry::Said(words) if !words.own && self.read.is_none_or(|read| line.at > read) => Some(words.mention),
+                Entry::Said(words) if !words.own && !words.ignored && self.read.is_none_or(|read| line.at > read) => {
+                    Some(words.mention)
+                }
                 _ => None,
             });
             let (unread, mentions) = new.fold((0, 0), |(n, m), mention| (n + 1, m + u32::from(mention)));
@@ -331,24 +341,39 @@ impl Buffer {
         }
     }
 
+    /// Hides what this person said, or shows it again.
+    pub fn ignore(&mut self, name: &str, ignored: bool) {
+        for line in self.lines.iter_mut().chain(&mut self.late) {
+            if let Entry::Said(words) = &mut line.entry
+                && same(&words.from, name)
+            {
+                words.ignored = ignored && !words.own;
+            }
+        }
+    }
+
     /// Counts what is unread in the window by how far it was read.
     pub fn count(&mut self) {
-        let Some(read) = self.read else {
-            // Never read, and nobody kept count: what is old is not new. Between two it is.
-            if self.is_room {
-                (self.unread, self.mentions, self.uncounted) = (0, 0, false);
-                return;
-            }
-            self.count_after(Millis(i64::MIN));
-            return;
-        };
-        self.count_after(read);
+        match self.read_to() {
+            Some(read) => self.count_after(read),
+            // Never read, and nobody kept count: in a room what is old is not new. Between two all of it is.
+            None if self.is_room => (self.unread, self.mentions, self.uncounted) = (0, 0, false),
+            None => self.count_after(Millis(i64::MIN)),
+        }
+    }
+
+    /// Up to when it was read. Where no device has said that: up to one's own last words, or to what came while one was
+    /// elsewhere.
+    pub fn read_to(&self) -> Option<Millis> {
+        let own = || self.lines.iter().rev().find(|line| matches!(&line.entry, Entry::Said(words) if words.own));
+        let new = || self.new_from.map(|at| Millis(at.0 - 1));
+        self.read.or_else(|| own().map(|line| line.at)).or_else(new)
     }
 
     fn count_after(&mut self, read: Millis) {
         let new = self.lines.iter().chain(&self.late).filter(|line| line.at > read);
         let new = new.filter_map(|line| match &line.entry {
-            Entry::Said(words) if !words.own => Some(words.mention),
+            Entry::Said(words) if !words.own && !words.ignored => Some(words.mention),
             _ => None,
         });
         (self.unread, self.mentions) =

@@ -53,6 +53,7 @@ impl Model {
             KeyCode::BackTab => {}
             KeyCode::F(1) => self.overlay = Overlay::Help { scroll: 0 },
             KeyCode::F(2) => self.members_shown = !self.members_shown,
+            KeyCode::F(3) => self.show_presence(now),
             KeyCode::PageUp => self.scroll(self.page_rows()),
             KeyCode::PageDown => self.scroll(-self.page_rows()),
             KeyCode::Up if alt => self.step_conversation(-1, session.as_deref_mut()),
@@ -105,7 +106,9 @@ impl Model {
             MouseEventKind::ScrollUp => self.wheel(WHEEL),
             MouseEventKind::ScrollDown => self.wheel(-WHEEL),
             MouseEventKind::Down(MouseButton::Left) if matches!(self.overlay, Overlay::None) => {
-                if let Some(of) = areas.conversation_at(event.column, event.row) {
+                if areas.is_end(event.column, event.row) {
+                    self.go_to_end(session);
+                } else if let Some(of) = areas.conversation_at(event.column, event.row) {
                     self.bring(of, session);
                 } else if let Some(id) = areas.line_at(event.column, event.row)
                     && let Some(buffer) = self.buffer_mut()
@@ -137,7 +140,7 @@ impl Model {
             Overlay::Help { scroll } => *scroll = scroll.saturating_add_signed(-by),
             Overlay::Pick(pick) => pick.step(-by.signum()),
             Overlay::Search(search) => search.step(-by.signum()),
-            Overlay::Password { .. } => {}
+            Overlay::Told { .. } | Overlay::Password { .. } => {}
         }
     }
 
@@ -164,7 +167,11 @@ impl Model {
             'r' => self.effects.push(Effect::Hurry),
             'k' if self.editor.is_empty() => self.pick_conversation(),
             'k' => self.editor.cut_right(),
-            'f' if self.editor.is_empty() => drop(self.editor.set("/search ")),
+            'f' if self.editor.is_empty() => match self.found.take() {
+                Some(found) => self.overlay = Overlay::Search(found),
+                None => drop(self.editor.set("/search ")),
+            },
+            'z' => self.effects.push(Effect::Suspend),
             'f' => self.editor.right(),
             'o' => {
                 if let Some(of) = self.previous.clone() {
@@ -184,6 +191,7 @@ impl Model {
             'd' => self.editor.cut_word_right(),
             'k' => self.pick_conversation(),
             'u' => self.go_to_unread(session, now),
+            'm' => self.lend_mouse(now),
             '<' => self.go_to_begin(session, now),
             '>' => self.go_to_end(session),
             'a' => {
@@ -203,7 +211,29 @@ impl Model {
         }
     }
 
+    /// Shows who comes and goes, or no longer.
+    fn show_presence(&mut self, now: Millis) {
+        self.settings.presence = !self.settings.presence;
+        let shown = if self.settings.presence { "shown" } else { "not shown" };
+        self.hint(format!("who comes and goes is {shown}"), now);
+    }
+
+    /// Gives the mouse to the terminal, which can select text with it, or takes it back.
+    fn lend_mouse(&mut self, now: Millis) {
+        self.settings.mouse = !self.settings.mouse;
+        self.bare = !self.settings.mouse;
+        self.effects.push(Effect::Mouse(self.settings.mouse));
+        self.hint(
+            match self.settings.mouse {
+                true => "the mouse scrolls and clicks here",
+                false => "the mouse selects text of the terminal (Alt-M: as before)",
+            },
+            now,
+        );
+    }
+
     fn escape(&mut self) {
+        self.found = None;
         if self.reply_to.take().is_none() {
             self.unselect();
         }

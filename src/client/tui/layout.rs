@@ -74,6 +74,13 @@ pub enum Look {
     Unread,
 }
 
+impl Look {
+    /// Somebody said it, and the server has it.
+    pub fn is_spoken(self) -> bool {
+        matches!(self, Look::Said | Look::Own | Look::Mention | Look::Action | Look::Notice)
+    }
+}
+
 /// The lines of a conversation, and behind them what is not sent yet.
 pub struct Flow<'a> {
     pub buffer: &'a Buffer,
@@ -195,7 +202,11 @@ impl Flow<'_> {
     }
 
     fn is_shown(&self, line: &Line) -> bool {
-        self.shape.presence || !matches!(line.entry, Entry::Presence(_))
+        match &line.entry {
+            Entry::Presence(_) => self.shape.presence,
+            Entry::Said(words) => !words.ignored,
+            _ => true,
+        }
     }
 
     fn heading(&self, at: usize, line: &Line) -> Vec<Row> {
@@ -270,6 +281,7 @@ impl Flow<'_> {
             text: outgoing.text.lines().map(clean).collect::<Vec<_>>().join("\n"),
             reply_to: outgoing.reply_to.clone(),
             mention: false,
+            ignored: false,
             reactions: Vec::new(),
             redacted: None,
         };

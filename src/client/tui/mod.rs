@@ -19,5 +19,7 @@ mod sending;
 mod terminal;
 mod view;
 
+pub use layout::wrap;
+
 #[cfg(test)]
 mod tests;

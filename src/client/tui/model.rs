@@ -8,14 +8,15 @@ mod hearing;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::buffer::{Buffer, Entry, Line, Scroll};
+use super::buffer::{Buffer, Entry, Line, Scroll, Taste};
 use super::editor::Editor;
 use super::layout::{Flow, Shape};
-use super::overlay::Overlay;
+use super::overlay::{Overlay, Search};
 use super::sending::{Outgoing, Queue, State};
+use crate::client::choices::Choices;
 use crate::client::heard::{Heard, Speech};
 use crate::client::session::Session;
-use crate::client::settings::{Colours, Config, Level, TimeFormat};
+use crate::client::settings::{Colours, Config, Level, Screen, TimeFormat};
 use crate::client::show::Zone;
 use crate::client::text::{key, same};
 use crate::event::Millis;
@@ -50,7 +51,14 @@ pub struct Settings {
     /// Per room, by key; else [`Settings::level`].
     pub levels: BTreeMap<String, Level>,
     pub level: Level,
+    /// Words that count as mentions, beside our name.
+    pub words: Vec<String>,
+    /// What was chosen while talking: [`Settings::levels`] knows it too.
+    pub choices: Choices,
+    /// Others are told that we are typing.
     pub typing: bool,
+    pub members: bool,
+    pub mouse: bool,
 }
 
 impl Default for Settings {
@@ -63,22 +71,29 @@ impl Default for Settings {
             bell: true,
             levels: BTreeMap::new(),
             level: Level::Mentions,
+            words: Vec::new(),
+            choices: Choices::default(),
             typing: true,
+            members: false,
+            mouse: true,
         }
     }
 }
 
 impl Settings {
     /// By the configuration, and `NO_COLOR`.
-    pub fn of(config: &Config) -> Settings {
+    pub fn of(config: &Config, choices: Choices) -> Settings {
         let colours = match config.screen.colours {
             Colours::Auto => std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
             Colours::Always => true,
             Colours::Never => false,
         };
-        let levels = config.notify.rooms.iter().map(|(room, level)| (key(room), *level)).collect();
-        let (bell, level, time) = (config.notify.bell, config.notify.default, config.screen.time);
-        Settings { colours, bell, level, levels, time, ..Settings::default() }
+        let levels = config.notify.rooms.iter().map(|(room, level)| (key(room), *level));
+        let levels = levels.chain(choices.rooms.clone()).collect();
+        let (bell, level, words) = (config.notify.bell, config.notify.default, config.notify.words.clone());
+        let Screen { time, joins: presence, members, mouse, typing, .. } = config.screen;
+        let zone = Zone::Local;
+        Settings { colours, presence, time, zone, bell, levels, level, words, choices, typing, members, mouse }
     }
 }
 
@@ -108,6 +123,14 @@ pub enum Effect {
     Hurry,
     /// Put this into the clipboard.
     Copy(String),
+    /// Keep what was chosen for the next time.
+    Remember,
+    /// Show this page, if there is something here to show it with.
+    Open(String),
+    /// The mouse is ours, or the terminal's.
+    Mouse(bool),
+    /// Let the shell have the terminal until it gives it back.
+    Suspend,
     Redraw,
 }
 
@@ -121,10 +144,14 @@ pub struct Model {
     pub editor: Editor,
     pub queue: Queue,
     pub overlay: Overlay,
+    /// The search whose hits are being walked through.
+    pub found: Option<Search>,
     pub conn: Conn,
     pub lag: Option<i64>,
     pub focused: bool,
     pub members_shown: bool,
+    /// Nothing stands beside the messages, so that the terminal's mouse selects only them.
+    pub bare: bool,
     pub settings: Settings,
     /// The message that the text will answer.
     pub reply_to: Option<u64>,
@@ -164,10 +191,12 @@ impl Model {
             editor: Editor::default(),
             queue: Queue::default(),
             overlay: Overlay::None,
+            found: None,
             conn: Conn::Up,
             lag: None,
             focused: true,
-            members_shown: false,
+            members_shown: settings.members,
+            bare: false,
             settings,
             reply_to: None,
             hint: None,
@@ -220,6 +249,18 @@ impl Model {
         Shape { width, height, name_width, presence, zone, time }
     }
 
+    /// What rings from a conversation.
+    pub fn level_of(&self, buffer: &Buffer) -> Level {
+        let usual = if buffer.is_room { self.settings.level } else { Level::All };
+        self.settings.levels.get(&key(&buffer.name)).copied().unwrap_or(usual)
+    }
+
+    /// What is made of a message: whether it calls us, and whether it is to be seen.
+    pub fn taste(&self) -> Taste<'_> {
+        let Settings { words, choices, .. } = &self.settings;
+        Taste { nick: &self.nick, words, ignored: &choices.ignored }
+    }
+
     pub fn is_current(&self, of: &Key) -> bool {
         self.current.as_ref() == Some(of)
     }
@@ -248,6 +289,22 @@ impl Model {
                 }
             }
             Heard::Names { room, nicks } => self.names(&room, &nicks),
+            Heard::Listed { room, members, topic } => self.listed(room, members, &topic),
+            Heard::AllListed => {
+                if let Overlay::Pick(pick) = &mut self.overlay {
+                    pick.coming = false;
+                }
+            }
+            Heard::Person { who, lines } => self.overlay = Overlay::Told { title: who, lines },
+            Heard::Here { who, here } => {
+                if let Some(buffer) = self.buffers.get_mut(&(true, key(&who))) {
+                    buffer.here = Some(here);
+                    if here {
+                        buffer.away = None;
+                    }
+                }
+            }
+            Heard::Away { who, why, text } => self.away(&who, why, text, now),
             Heard::Stored { ticket } => self.stored(ticket, now),
             Heard::Refused { said, about, why, again } => self.refused(said.map(|(t, _)| t), about, why, again, now),
             Heard::Fence(id) => {
@@ -286,6 +343,9 @@ impl Model {
         if let Overlay::Search(search) = &mut self.overlay {
             search.query = None;
         }
+        if let Some(search) = &mut self.found {
+            search.query = None;
+        }
     }
 
     fn settled(&mut self, session: &mut Session, now: Millis) {
@@ -298,6 +358,10 @@ impl Model {
             if was && !buffer.joined && !session.is_chatd() {
                 session.command("JOIN", &[&buffer.name]);
             }
+        }
+        for buffer in self.buffers.values_mut().filter(|buffer| !buffer.is_room) {
+            buffer.here = None;
+            session.watch(&buffer.name);
         }
         if session.has_chathistory() {
             let all: Vec<Key> = self.buffers.keys().cloned().collect();
@@ -334,6 +398,9 @@ impl Model {
         if !self.buffers.contains_key(&of) {
             self.make_room(is_room);
             let mut buffer = Buffer::new(with, is_room);
+            if !is_room && self.settled {
+                session.watch(with);
+            }
             if session.has_chathistory() {
                 if !is_room && session.has_markers() {
                     session.ask_read(with);
@@ -400,7 +467,7 @@ impl Model {
         if let Some(buffer) = self.buffers.get_mut(&of) {
             let draft = std::mem::take(&mut buffer.draft);
             self.editor.set(&draft);
-            buffer.divider = if buffer.unread > 0 { Some(buffer.read.unwrap_or(Millis(i64::MIN))) } else { None };
+            buffer.divider = if buffer.unread > 0 { Some(buffer.read_to().unwrap_or(Millis(i64::MIN))) } else { None };
         }
         if let Some(at) = self.fill.iter().position(|wanted| *wanted == of) {
             self.fill.remove(at);
@@ -434,39 +501,47 @@ impl Model {
 
     // --- time ---
 
-    /// Something may be due: called a few times a second.
-    pub fn tick(&mut self, session: Option<&mut Session>, now: Millis) {
+    /// Something may be due: called a few times a second. True: the screen may look different now.
+    pub fn tick(&mut self, session: Option<&mut Session>, now: Millis) -> bool {
+        let mut changed = false;
         for buffer in self.buffers.values_mut() {
+            let before = buffer.typing.len();
             buffer.typing.retain(|(_, until)| until.0 > now.0);
+            changed |= buffer.typing.len() != before;
         }
-        self.hint.take_if(|(_, until)| until.0 <= now.0);
-        let Some(session) = session else { return };
+        changed |= self.hint.take_if(|(_, until)| until.0 <= now.0).is_some();
+        let Some(session) = session else { return changed };
         if self.settled && self.lag_asked.is_none_or(|at| now.0 - at.0 >= LAG_EVERY) {
             self.lag_asked = Some(now);
             if self.fence.is_none() {
                 self.fence = Some((session.fence(), now));
             }
         }
-        self.mark_read(session);
+        changed |= self.mark_read(session);
         self.pump(session, now);
+        changed || self.queue.open() > 0
     }
 
-    /// Tells the server, and so the other devices, what has been seen here.
-    fn mark_read(&mut self, session: &mut Session) {
+    /// Tells the server, and so the other devices, what has been seen here. True: something was not read before.
+    fn mark_read(&mut self, session: &mut Session) -> bool {
         if !self.settled || !self.focused || !matches!(self.overlay, Overlay::None) {
-            return;
+            return false;
         }
-        let Some(buffer) = self.buffer_mut() else { return };
+        let Some(buffer) = self.buffer_mut() else { return false };
         if !buffer.live || buffer.scroll != Scroll::Bottom {
-            return;
+            return false;
         }
+        let changed = buffer.unread > 0;
         (buffer.unread, buffer.mentions, buffer.uncounted) = (0, 0, false);
-        let Some(at) = buffer.last_said().filter(|at| buffer.read.is_none_or(|read| *at > read)) else { return };
+        let Some(at) = buffer.last_said().filter(|at| buffer.read.is_none_or(|read| *at > read)) else {
+            return changed;
+        };
         buffer.read = Some(at);
         if session.has_markers() {
             let name = buffer.name.clone();
             session.mark_read(&name, at);
         }
+        changed
     }
 
     /// Sends what can be sent and asks for what is wanted.

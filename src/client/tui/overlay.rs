@@ -11,6 +11,7 @@ use crate::client::text::key;
 const PAGE: &str = "50";
 const HITS_MAX: usize = 1000;
 const CHOICES_MAX: usize = 200;
+const ROOMS_MAX: usize = 5000;
 
 pub enum Overlay {
     None,
@@ -18,6 +19,11 @@ pub enum Overlay {
         scroll: usize,
     },
     Pick(Pick),
+    /// An answer of several lines.
+    Told {
+        title: String,
+        lines: Vec<String>,
+    },
     Search(Search),
     /// The password of this account is being typed.
     Password {
@@ -28,6 +34,8 @@ pub enum Overlay {
 
 pub enum Picking {
     Conversation,
+    /// A room of the server, to enter it.
+    Room,
     /// A reaction to this message.
     Reaction(String),
 }
@@ -39,16 +47,29 @@ pub struct Pick {
     pub at: usize,
     /// What can be picked, in order: what is shown, and what it stands for.
     pub all: Vec<(String, String)>,
+    /// More are on their way.
+    pub coming: bool,
 }
 
 impl Pick {
     pub fn conversation(all: Vec<(String, String)>) -> Pick {
-        Pick { picking: Picking::Conversation, filter: String::new(), at: 0, all }
+        Pick { picking: Picking::Conversation, filter: String::new(), at: 0, all, coming: false }
+    }
+
+    /// For the rooms of the server, which are yet to come.
+    pub fn rooms() -> Pick {
+        Pick { picking: Picking::Room, filter: String::new(), at: 0, all: Vec::new(), coming: true }
+    }
+
+    pub fn room(&mut self, room: String, members: u32, topic: &str) {
+        if self.all.len() < ROOMS_MAX {
+            self.all.push((format!("{room:<20} {members:>4}  {topic}"), room));
+        }
     }
 
     pub fn reaction(msgid: String) -> Pick {
         let all = emoji::TABLE.iter().map(|(name, emoji)| (format!("{emoji} {name}"), (*emoji).to_owned())).collect();
-        Pick { picking: Picking::Reaction(msgid), filter: String::new(), at: 0, all }
+        Pick { picking: Picking::Reaction(msgid), filter: String::new(), at: 0, all, coming: false }
     }
 
     /// What fits what was typed: first what begins with it.
@@ -155,33 +176,40 @@ pub const HELP: &[(&str, &str)] = &[
     ("Alt-A", "the next unread conversation"),
     ("Ctrl-O", "back to the one before"),
     ("F2", "who is in the room"),
-    ("Ctrl-F", "search in everything"),
+    ("F3", "who comes and goes, or not"),
+    ("Ctrl-F", "search in everything; again: what was found before"),
     ("Ctrl-X Ctrl-E", "write in $EDITOR"),
     ("Ctrl-A E B F  W U K Y", "start, end, left, right; cut word, left, right; paste"),
-    ("Ctrl-L", "draw anew"),
+    ("Alt-M", "only the messages, and the mouse selects text of the terminal"),
+    ("Ctrl-L, Ctrl-Z", "draw anew; back to the shell for a while (fg)"),
     ("Ctrl-D", "leave (in an empty editor)"),
     ("", ""),
     ("With a message selected", ""),
     ("r, Enter", "reply"),
     ("e", "react"),
     ("d d", "take back (your own; operators: any)"),
-    ("y", "copy"),
+    ("y, o", "copy; open the link in it"),
+    ("n, p", "after a search: the hit before, after it"),
     ("Esc", "no more selected"),
     ("", ""),
     ("/search WORDS", "search; /search in:#room WORDS"),
     ("/date 2026-11-23", "go to a day"),
     ("/unread, /end, /begin", "go to the first unread, the newest, the first message"),
-    ("/join, /part, /list", "enter a room, leave it for good, the rooms there are"),
+    ("/join, /part, /list", "enter a room, leave it for good, pick one of all there are"),
     ("/switch, /query NAME", "go to a room, talk with a person"),
     ("/msg NAME TEXT, /me TEXT", "say it to somebody; say what you do"),
-    ("/topic TEXT, /names, /who", "the topic; who is here; who somebody is"),
+    ("/topic TEXT, /names", "the topic; who is here"),
+    ("/whois NAME", "who somebody is, and how long silent"),
+    ("/invite, /kick, /ban NAME", "ask in; put out; keep out (/unban; /ban alone lists them)"),
+    ("/op, /voice, /mode", "make an operator (/deop); let speak (/devoice); modes"),
     ("/away WHY", "say that you are away, or back"),
-    ("/notify all|mentions|none", "what rings from this room, until you leave"),
-    ("/joins", "show who comes and goes, or not"),
-    ("/members", "who is in the room, at the right"),
+    ("/notify all|mentions|none", "what rings from this room"),
+    ("/ignore NAME, /unignore", "show nothing that somebody says; who that is"),
+    ("/joins, /members, /mouse", "as F3, F2, Alt-M"),
     ("/close", "take a conversation with a person off the list"),
     ("/edit", "write in $EDITOR"),
     ("/oper ACCOUNT", "act as an administrator"),
+    ("/raw LINE", "a line of IRC as it stands"),
     ("/quit WHY", "leave; you stay a member of your rooms"),
     ("//TEXT", "a text that begins with a slash"),
 ];

@@ -3,7 +3,7 @@
 
 use super::buffer::{Entry, Line, Place, Scroll, happened_line, said_line};
 use super::model::{Key, Model};
-use super::overlay::Overlay;
+use super::overlay::{Overlay, Search};
 use crate::client::heard::{Heard, Page};
 use crate::client::session::{Session, Which};
 use crate::event::Millis;
@@ -104,11 +104,17 @@ impl Model {
         self.questions.push(Question { query, of, purpose });
     }
 
+    /// The search that asked this.
+    fn searching(&mut self, query: u64) -> Option<&mut Search> {
+        let over = match &mut self.overlay {
+            Overlay::Search(search) => Some(search),
+            _ => None,
+        };
+        over.into_iter().chain(&mut self.found).find(|search| search.query == Some(query))
+    }
+
     pub(super) fn page(&mut self, page: Page, session: &mut Session, now: Millis) {
-        if let Overlay::Search(search) = &mut self.overlay
-            && search.query.is_some()
-            && search.query == page.query
-        {
+        if let Some(search) = page.query.and_then(|query| self.searching(query)) {
             return search.take(page);
         }
         let at = self.questions.iter().position(|question| Some(question.query) == page.query);
@@ -126,7 +132,7 @@ impl Model {
                     if said.own {
                         self.queue.found(said);
                     }
-                    lines.push(said_line(id, said, &self.nick));
+                    lines.push(said_line(id, said, self.taste()));
                 }
                 Heard::Happened(happened) => lines.extend(happened_line(id, happened)),
                 _ => {}
@@ -153,7 +159,7 @@ impl Model {
                     buffer.catching_up = false;
                     buffer.count();
                     if current && buffer.divider.is_none() && buffer.unread > 0 {
-                        buffer.divider = Some(buffer.read.unwrap_or(Millis(i64::MIN)));
+                        buffer.divider = Some(buffer.read_to().unwrap_or(Millis(i64::MIN)));
                     }
                     let name = buffer.name.clone();
                     self.queue.not_found(&name);
@@ -171,11 +177,8 @@ impl Model {
     }
 
     pub(super) fn unanswered(&mut self, query: u64, why: &str, now: Millis) {
-        if let Overlay::Search(search) = &mut self.overlay
-            && search.query == Some(query)
-        {
-            search.fail(why);
-            return;
+        if let Some(search) = self.searching(query) {
+            return search.fail(why);
         }
         let Some(at) = self.questions.iter().position(|question| question.query == query) else { return };
         let Question { of, purpose, .. } = self.questions.swap_remove(at);
@@ -276,6 +279,7 @@ impl Model {
         let Some(buffer) = self.buffers.get_mut(&of) else { return };
         buffer.selected = None;
         buffer.scroll = Scroll::Bottom;
+        self.found = None;
         if !buffer.live && buffer.asked {
             self.later = Some((of, Goal::End));
             return;

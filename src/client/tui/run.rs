@@ -38,6 +38,13 @@ pub enum ScreenError {
     Terminal(#[from] io::Error),
 }
 
+/// What belongs to this person and this machine.
+pub struct Own {
+    pub notify_command: Option<String>,
+    /// Where what is chosen while talking is kept.
+    pub choices: PathBuf,
+}
+
 type Dialing<'a> = Pin<Box<dyn Future<Output = Result<TlsLink, DialError>> + 'a>>;
 
 /// Talks until the person leaves. `link` has just logged in.
@@ -45,20 +52,21 @@ pub async fn run(
     dialer: &Dialer,
     link: TlsLink,
     settings: Settings,
-    notify_command: Option<String>,
+    own: Own,
     (greetings, welcome): (Vec<String>, Vec<String>),
 ) -> Result<(), ScreenError> {
+    let mouse = settings.mouse;
     let model = Model::new(link.session.nick(), &dialer.address.place(), settings);
     let mut at_work = AtWork {
         model,
         areas: Areas::default(),
         dirty: true,
         drawn: Instant::now() - FRAME,
-        screen: Screen::open()?,
+        screen: Screen::open(mouse)?,
         editing: None,
-        notify_command,
+        own,
         notifying: None,
-        leaving: false,
+        leaving: None,
     };
     for text in greetings {
         at_work.model.hint(clean(&text), clock::now());
@@ -84,11 +92,11 @@ struct AtWork {
     screen: Screen,
     /// The person's own editor has the terminal.
     editing: Option<JoinHandle<io::Result<String>>>,
-    notify_command: Option<String>,
+    own: Own,
     /// One at a time: while it runs nobody else is told.
     notifying: Option<JoinHandle<()>>,
-    /// Leaving was asked for once, with messages unsent.
-    leaving: bool,
+    /// Leaving was asked for, with messages unsent: it waits for them, and is told this.
+    leaving: Option<String>,
 }
 
 impl AtWork {
@@ -125,8 +133,9 @@ impl AtWork {
                     None => return (String::new(), link, Ok(())),
                 },
                 _ = ticks.tick() => {
-                    self.model.tick(link.as_mut().map(|link| &mut link.session), clock::now());
-                    self.dirty = true;
+                    let session = link.as_mut().map(|link| &mut link.session);
+                    // The size is looked at too: not every terminal says when it changes.
+                    self.dirty |= self.model.tick(session, clock::now()) | self.screen.has_changed();
                 }
                 text = edited(&mut self.editing) => {
                     self.editing = None;
@@ -178,15 +187,22 @@ impl AtWork {
                 }
                 () = sleep_until(frame), if self.dirty && self.editing.is_none() => {}
             }
+            if self.model.queue.open() == 0
+                && let Some(reason) = self.leaving.take()
+            {
+                return (reason, link, Ok(()));
+            }
             for effect in std::mem::take(&mut self.model.effects) {
                 self.dirty = true;
                 match effect {
                     Effect::Quit(reason) => {
-                        if self.model.queue.open() == 0 || std::mem::replace(&mut self.leaving, true) {
+                        if self.model.queue.open() == 0 || self.leaving.replace(reason.clone()).is_some() {
                             return (reason, link, Ok(()));
                         }
-                        let open = self.model.queue.open();
-                        let text = format!("{open} of your messages are not sent yet; once more leaves without them");
+                        let text = match self.model.queue.open() {
+                            1 => "one of your messages is not sent yet: then; once more leaves at once".to_owned(),
+                            open => format!("{open} of your messages are not sent yet: then; once more leaves at once"),
+                        };
                         self.model.hint(text, clock::now());
                     }
                     Effect::Hurry if link.is_none() && dialing.is_none() => {
@@ -202,6 +218,21 @@ impl AtWork {
                     }
                     Effect::Ring { with, from, text } => self.ring(&with, &from, &text),
                     Effect::Copy(text) => drop(self.screen.copy(&text)),
+                    Effect::Remember => {
+                        if let Err(error) = self.model.settings.choices.write(&self.own.choices) {
+                            let text = format!("cannot write {}: {error}", self.own.choices.display());
+                            self.model.hint(text, clock::now());
+                        }
+                    }
+                    Effect::Open(link) => self.open(&link),
+                    Effect::Mouse(ours) => drop(self.screen.mouse(ours)),
+                    Effect::Suspend => {
+                        drop(keys.take());
+                        if let Err(error) = self.suspend() {
+                            return (String::new(), link, Err(error.into()));
+                        }
+                        keys = Some(EventStream::new());
+                    }
                     Effect::Redraw => drop(self.screen.redraw()),
                 }
             }
@@ -211,7 +242,13 @@ impl AtWork {
     fn event(&mut self, event: Event, link: Option<&mut TlsLink>) {
         let session = link.map(|link| &mut link.session);
         match event {
-            Event::Key(key) => self.model.key(key, session, clock::now()),
+            Event::Key(key) => {
+                self.model.key(key, session, clock::now());
+                // Whoever goes on does not want to leave any more.
+                if !self.model.effects.iter().any(|effect| matches!(effect, Effect::Quit(_))) {
+                    self.leaving = None;
+                }
+            }
             Event::Mouse(mouse) => self.model.mouse(mouse, &self.areas, session),
             Event::Paste(text) => self.model.paste(&text),
             Event::FocusGained => self.model.focus(true),
@@ -251,13 +288,39 @@ impl AtWork {
         self.dirty = true;
     }
 
+    /// Stops, as any program does at Ctrl-Z, and goes on when the shell says so.
+    fn suspend(&mut self) -> io::Result<()> {
+        self.screen.leave();
+        rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+        // Another thread may be the one that the signal reaches: not a word to the terminal before it has.
+        std::thread::sleep(TICK);
+        self.screen.come_back()
+    }
+
+    /// Lets this person's browser show a page; where there is none, as over SSH, the link goes into the clipboard.
+    fn open(&mut self, link: &str) {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let graphic = set("DISPLAY").or_else(|| set("WAYLAND_DISPLAY")).map(|_| "xdg-open".to_owned());
+        let graphic = if cfg!(target_os = "macos") { Some("open".to_owned()) } else { graphic };
+        let Some(browser) = set("BROWSER").or(graphic) else {
+            drop(self.screen.copy(link));
+            return self.model.hint(format!("no browser is known here ($BROWSER); copied: {link}"), clock::now());
+        };
+        let mut shell = Command::new("sh");
+        // The variable may hold arguments; the link is never part of the command.
+        shell.arg("-c").arg(format!("{browser} \"$1\"")).args(["sh", link]);
+        shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        drop(tokio::task::spawn_blocking(move || drop(shell.status())));
+        self.model.hint(format!("opening {link}"), clock::now());
+    }
+
     fn ring(&mut self, with: &str, from: &str, text: &str) {
         let title = if with == from { from.to_owned() } else { format!("{from} in {with}") };
         if self.model.settings.bell && self.editing.is_none() {
             // A terminal that cannot ring is no reason to end.
             let _ = self.screen.ring(&title, &clean(text));
         }
-        let Some(command) = &self.notify_command else { return };
+        let Some(command) = &self.own.notify_command else { return };
         if self.notifying.as_ref().is_some_and(|running| !running.is_finished()) {
             return;
         }

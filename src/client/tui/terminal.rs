@@ -36,10 +36,12 @@ pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     size: Size,
     title: String,
+    /// The mouse is ours.
+    mouse: bool,
 }
 
 impl Screen {
-    pub fn open() -> io::Result<Screen> {
+    pub fn open(mouse: bool) -> io::Result<Screen> {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
@@ -48,8 +50,9 @@ impl Screen {
                 before(info);
             }));
         });
-        take()?;
-        let mut screen = Screen { terminal: unknown(Size::default())?, size: Size::default(), title: String::new() };
+        take(mouse)?;
+        let (terminal, size) = (unknown(Size::default())?, Size::default());
+        let mut screen = Screen { terminal, size, title: String::new(), mouse };
         screen.forget()?;
         Ok(screen)
     }
@@ -60,15 +63,26 @@ impl Screen {
     }
 
     pub fn come_back(&mut self) -> io::Result<()> {
-        take()?;
+        take(self.mouse)?;
         self.title.clear();
         self.forget()
+    }
+
+    pub fn mouse(&mut self, ours: bool) -> io::Result<()> {
+        self.mouse = ours;
+        let out = self.terminal.backend_mut();
+        if ours { execute!(out, EnableMouseCapture) } else { execute!(out, DisableMouseCapture) }
     }
 
     /// Draws all anew on a blank terminal, next time.
     pub fn redraw(&mut self) -> io::Result<()> {
         execute!(self.terminal.backend_mut(), Clear(ClearType::All))?;
         self.forget()
+    }
+
+    /// Whether the terminal has another size than when it was drawn last.
+    pub fn has_changed(&self) -> bool {
+        self.terminal.size().is_ok_and(|size| size != self.size)
     }
 
     /// As large as the terminal is now.
@@ -107,12 +121,12 @@ impl Screen {
         let (title, text) = (bare(title), bare(text));
         let set = |name: &str| std::env::var_os(name).is_some();
         let rxvt = std::env::var("TERM").is_ok_and(|term| term.starts_with("rxvt") || term.starts_with("foot"));
+        let notice = match rxvt || set("VTE_VERSION") {
+            true => format!("\x1b]777;notify;{title};{text}\x1b\\"),
+            false => format!("\x1b]9;{title}: {text}\x1b\\"),
+        };
         let out = self.terminal.backend_mut();
-        if rxvt || set("VTE_VERSION") {
-            write!(out, "\x1b]777;notify;{title};{text}\x1b\\\x07")?;
-        } else {
-            write!(out, "\x1b]9;{title}: {text}\x1b\\\x07")?;
-        }
+        write!(out, "{}\x07", through_tmux(&notice))?;
         Write::flush(out)
     }
 
@@ -122,8 +136,25 @@ impl Screen {
             end -= 1;
         }
         let out = self.terminal.backend_mut();
-        write!(out, "\x1b]52;c;{}\x1b\\", STANDARD.encode(&text[..end]))?;
+        let copy = format!("\x1b]52;c;{}\x1b\\", STANDARD.encode(&text[..end]));
+        write!(out, "{copy}")?;
+        if in_tmux() {
+            // The one or the other is heard, as tmux is configured.
+            write!(out, "{}", through_tmux(&copy))?;
+        }
         Write::flush(out)
+    }
+}
+
+fn in_tmux() -> bool {
+    std::env::var_os("TMUX").is_some()
+}
+
+/// tmux keeps such sequences to itself, unless they are wrapped up (and its `allow-passthrough` is on).
+fn through_tmux(sequence: &str) -> String {
+    match in_tmux() {
+        true => format!("\x1bPtmux;{}\x1b\\", sequence.replace('\x1b', "\x1b\x1b")),
+        false => sequence.to_owned(),
     }
 }
 
@@ -144,10 +175,13 @@ impl Drop for Screen {
     }
 }
 
-fn take() -> io::Result<()> {
+fn take(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     OURS.store(true, Ordering::SeqCst);
-    let taken = execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableMouseCapture, EnableFocusChange);
+    let mut taken = execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange);
+    if mouse {
+        taken = taken.and_then(|()| execute!(stdout(), EnableMouseCapture));
+    }
     if taken.is_err() {
         give_back();
     }

@@ -1,5 +1,10 @@
 //! The screen as a person sees it: a session that is told a server's lines, keys, and the picture that comes of it.
 
+#[cfg(test)]
+mod finding;
+#[cfg(test)]
+mod persons;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 use ratatui::Terminal;
@@ -91,6 +96,12 @@ impl Person {
 
     /// Answers whatever is asked of a room that has no past.
     fn answer_all_with_nothing(&mut self) {
+        self.answer_all_with_nothing_but("", "");
+    }
+
+    /// The same, but the newest of this room are these.
+    fn answer_all_with_nothing_but(&mut self, room: &str, lines: &str) {
+        let past = |question: &str| question.contains(&format!("LATEST {room} ")) && !room.is_empty();
         loop {
             let out = self.out();
             let asked: Vec<&String> =
@@ -99,8 +110,8 @@ impl Person {
                 break;
             }
             for question in asked {
-                let room = question.split(' ').nth(3).unwrap();
-                self.answer(question, room, "");
+                let asked = question.split(' ').nth(3).unwrap();
+                self.answer(question, asked, if past(question) { lines } else { "" });
             }
         }
     }
@@ -379,6 +390,11 @@ fn said(id: u32) -> Said {
     }
 }
 
+fn nobody() -> super::buffer::Taste<'static> {
+    static NOBODY: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
+    super::buffer::Taste { nick: "alice", words: &[], ignored: &NOBODY }
+}
+
 fn page(ids: std::ops::Range<u32>) -> Page {
     let id = |id: u32| Some(format!("{id:06}"));
     let (first, last) = if ids.is_empty() { (None, None) } else { (id(ids.start), id(ids.end - 1)) };
@@ -388,7 +404,7 @@ fn page(ids: std::ops::Range<u32>) -> Page {
 
 fn take(buffer: &mut Buffer, place: Place, ids: std::ops::Range<u32>) {
     let page = page(ids.clone());
-    let lines = ids.map(|id| said_line(u64::from(id), &said(id), "alice")).collect();
+    let lines = ids.map(|id| said_line(u64::from(id), &said(id), nobody())).collect();
     buffer.take(&place, &page, lines, true);
 }
 
@@ -412,7 +428,7 @@ proptest! {
                     let last = number(buffer.last());
                     buffer.ask();
                     // One comes while the page is on its way.
-                    buffer.hear(said_line(u64::from(newest), &said(newest), "alice"), true);
+                    buffer.hear(said_line(u64::from(newest), &said(newest), nobody()), true);
                     newest += 1;
                     take(&mut buffer, Place::Newer, last + 1..newest.min(last + 700));
                 }
@@ -431,7 +447,7 @@ proptest! {
                     buffer.scroll = Scroll::At { id, hidden: 0 };
                 }
                 _ => {
-                    buffer.hear(said_line(u64::from(newest), &said(newest), "alice"), true);
+                    buffer.hear(said_line(u64::from(newest), &said(newest), nobody()), true);
                     newest += 1;
                 }
             }

@@ -9,10 +9,12 @@ use ratatui::buffer::Buffer as Cells;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, Scroll};
 use super::layout::{Look, Row, Shape, cut, width};
 use super::model::{Conn, Key, Model};
 use super::palette::Palette;
+use crate::client::settings::Level;
+use crate::client::show::day_in_short;
 use crate::client::text::{clean, key};
 use overlays::draw_overlay;
 use writing::{draw_editor, editor_rows};
@@ -20,6 +22,10 @@ use writing::{draw_editor, editor_rows};
 /// Below these widths there is no list of conversations, and no list of members.
 const WIDE_ENOUGH_FOR_LIST: u16 = 60;
 const WIDE_ENOUGH_FOR_MEMBERS: u16 = 50;
+/// Below this width a hint takes the room of the server's name.
+const WIDE_ENOUGH_FOR_BOTH: u16 = 110;
+/// From this width on the list of conversations shows numbers.
+const WIDE_ENOUGH_FOR_NUMBERS: u16 = 22;
 const EDITOR_ROWS_MAX: usize = 8;
 /// A left-to-right mark: keeps what is written from right to left from pulling its neighbours over the border.
 const LRM: char = '\u{200e}';
@@ -31,12 +37,18 @@ pub struct Areas {
     listed: Vec<Option<Key>>,
     messages: Rect,
     rows: Vec<u64>,
+    /// The way back to the newest message.
+    end: Rect,
 }
 
 impl Areas {
     pub fn conversation_at(&self, column: u16, row: u16) -> Option<Key> {
         let inside = self.list.contains(Position::new(column, row));
         self.listed.get(usize::from(row.checked_sub(self.list.y)?)).filter(|_| inside)?.clone()
+    }
+
+    pub fn is_end(&self, column: u16, row: u16) -> bool {
+        self.end.contains(Position::new(column, row))
     }
 
     pub fn line_at(&self, column: u16, row: u16) -> Option<u64> {
@@ -69,17 +81,18 @@ pub fn draw(model: &Model, frame: &mut Frame) -> Areas {
     let listed = draw_list(model, palette, parts.list, cells);
     let rows = draw_messages(model, palette, parts.messages, cells);
     draw_members(model, palette, parts.members, cells);
-    draw_status(model, palette, parts.status, cells);
+    let end = draw_status(model, palette, parts.status, cells);
     let cursor = draw_editor(model, palette, parts.editor, cells);
     let cursor = draw_overlay(model, palette, frame.area(), frame.buffer_mut(), cursor);
     if let Some(cursor) = cursor {
         frame.set_cursor_position(cursor);
     }
-    Areas { list: parts.list, listed, messages: parts.messages, rows }
+    Areas { list: parts.list, listed, messages: parts.messages, rows, end }
 }
 
 fn split(model: &Model, area: Rect) -> Split {
     let list_width = match area.width {
+        _ if model.bare => 0,
         0..WIDE_ENOUGH_FOR_LIST => 0,
         WIDE_ENOUGH_FOR_LIST..=100 => 17,
         101..=160 => 22,
@@ -95,7 +108,7 @@ fn split(model: &Model, area: Rect) -> Split {
     // One column for the border.
     let left = if list_width > 0 { list_width + 1 } else { 0 };
     let rest = body.width - left.min(body.width);
-    let members_shown = model.members_shown && model.buffer().is_some_and(|buffer| buffer.is_room);
+    let members_shown = model.members_shown && !model.bare && model.buffer().is_some_and(|buffer| buffer.is_room);
     let members_width = if members_shown && rest >= WIDE_ENOUGH_FOR_MEMBERS { (rest / 4).clamp(14, 22) } else { 0 };
     let border = u16::from(members_width > 0);
     let messages = Rect { x: body.x + left, width: rest - members_width - border, ..body };
@@ -140,7 +153,13 @@ fn draw_top(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) {
     let right = match buffer.is_room {
         true if !buffer.joined => " not in this room ".to_owned(),
         true => format!(" {} here ", buffer.members.len()),
-        false => String::new(),
+        false => match (buffer.here, &buffer.away) {
+            (Some(false), _) => " offline ".to_owned(),
+            (_, Some(why)) if why.is_empty() => " away ".to_owned(),
+            (_, Some(why)) => format!(" away: {} ", cut(why, 30)),
+            (Some(true), None) => " here ".to_owned(),
+            (None, None) => String::new(),
+        },
     };
     let room = columns.saturating_sub(width(&right));
     let name = cut(&format!(" {}  ", buffer.name), room);
@@ -174,6 +193,9 @@ fn draw_list(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) -> 
     let height = usize::from(area.height);
     let current = rows.iter().position(|row| row.is_some_and(|(of, _)| model.is_current(of))).unwrap_or(0);
     let skip = if rows.len() > height { current.saturating_sub(height / 2).min(rows.len() - height) } else { 0 };
+    // Where there is room, with the number of the key that goes there.
+    let numbered = area.width >= WIDE_ENOUGH_FOR_NUMBERS;
+    let numbers: Vec<&Key> = model.buffers.keys().take(9).collect();
     let mut listed = Vec::new();
     for (y, row) in (area.top()..area.bottom()).zip(rows.into_iter().skip(skip)) {
         listed.push(row.map(|(of, _)| of.clone()));
@@ -186,16 +208,24 @@ fn draw_list(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) -> 
             (unread, mentions) => format!("{unread}{more} {mentions}! "),
         };
         let columns = usize::from(area.width);
+        let silent = model.level_of(buffer) == Level::None;
         let style = match () {
             () if model.is_current(of) => palette.chosen(),
-            () if !buffer.joined => palette.quiet(),
+            () if !buffer.joined || silent => palette.quiet(),
             () if buffer.mentions > 0 || (of.0 && buffer.unread > 0) => palette.alarm(),
             () if buffer.unread > 0 => Style::new().add_modifier(Modifier::BOLD),
+            () if buffer.here == Some(false) => palette.quiet(),
             () => Style::new(),
         };
         put(cells, area.x, y, &" ".repeat(columns), columns, style);
-        let room = columns.saturating_sub(width(&count) + 1);
-        put(cells, area.x, y, &format!(" {}", cut(&buffer.name, room.saturating_sub(1))), room, style);
+        let number = numbers.iter().position(|known| *known == of).map(|at| (at + 1).to_string());
+        let lead = match numbered {
+            true => format!("{} ", number.unwrap_or_else(|| " ".to_owned())),
+            false => " ".to_owned(),
+        };
+        let room = columns.saturating_sub(width(&count) + lead.len());
+        let at = put(cells, area.x, y, &lead, columns, style.add_modifier(Modifier::DIM));
+        put(cells, at, y, &cut(&buffer.name, room), room, style);
         put(cells, area.x + area.width - width(&count) as u16, y, &count, columns, style);
     }
     listed
@@ -224,13 +254,23 @@ fn draw_messages(model: &Model, palette: Palette, area: Rect, cells: &mut Cells)
         draw_row(model, palette, row, flow.shape, Rect { y, height: 1, ..area }, cells);
         ids.push(row.id);
     }
-    let aside = !flow.buffer.live && !flow.buffer.catching_up && !flow.buffer.lines().is_empty();
-    if flow.buffer.scroll != super::buffer::Scroll::Bottom || aside {
-        let text = if model.loading() { " loading … " } else { " ▼ End: the newest " };
-        let columns = width(text).min(usize::from(area.width));
-        put(cells, area.right() - columns as u16, area.bottom().saturating_sub(1), text, columns, palette.bar());
-    }
     ids
+}
+
+/// Where one is in the past, and the way back; nothing at the newest message.
+fn whereabouts(model: &Model) -> Option<String> {
+    let flow = model.flow()?;
+    let buffer = flow.buffer;
+    let aside = !buffer.live && !buffer.catching_up && !buffer.lines().is_empty();
+    if buffer.scroll == Scroll::Bottom && !aside {
+        return None;
+    }
+    if model.loading() {
+        return Some(" loading … ".to_owned());
+    }
+    let at = flow.visible().first().and_then(|row| buffer.line(row.id)).map(|line| line.at);
+    let day = at.map(|at| format!("{} ", day_in_short(flow.shape.zone.day(at)))).unwrap_or_default();
+    Some(format!(" {day}▼ End "))
 }
 
 fn draw_row(model: &Model, palette: Palette, row: &Row, shape: Shape, area: Rect, cells: &mut Cells) {
@@ -250,7 +290,7 @@ fn draw_row(model: &Model, palette: Palette, row: &Row, shape: Shape, area: Rect
     put(cells, area.x, area.y, &row.time, shape.time_width(), palette.quiet());
     let name_at = area.x + shape.time_width() as u16 + 1;
     let name_style = match row.look {
-        Look::Said | Look::Own | Look::Mention | Look::Action | Look::Notice => palette.name(&row.name),
+        look if look.is_spoken() => palette.name(&row.name),
         _ => style,
     };
     let pad = shape.name_width.saturating_sub(width(&row.name));
@@ -263,7 +303,16 @@ fn draw_row(model: &Model, palette: Palette, row: &Row, shape: Shape, area: Rect
     }
     put(cells, text_at, area.y, &row.text, columns.saturating_sub(shape.text_at()), style);
     if row.look == Look::Mention && !model.nick.is_empty() {
-        highlight(cells, text_at, area.y, &row.text, &model.nick, palette.alarm());
+        for word in std::iter::once(&model.nick).chain(&model.settings.words) {
+            highlight(cells, text_at, area.y, &row.text, word, palette.alarm());
+        }
+    }
+    if let Some(found) = &model.found
+        && row.look.is_spoken()
+    {
+        for word in found.words.split_whitespace() {
+            highlight(cells, text_at, area.y, &row.text, word, palette.hit());
+        }
     }
     if model.buffer().and_then(|buffer| buffer.selected) == Some(row.id) {
         cells.set_style(area, palette.chosen());
@@ -307,9 +356,10 @@ fn draw_members(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) 
     }
 }
 
-fn draw_status(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) {
+/// Gives back where the way to the newest message is.
+fn draw_status(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) -> Rect {
     if area.height == 0 {
-        return;
+        return Rect::default();
     }
     let columns = usize::from(area.width);
     put(cells, area.x, area.y, &"─".repeat(columns), columns, palette.quiet());
@@ -317,7 +367,11 @@ fn draw_status(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) {
     match &model.conn {
         Conn::Up => {
             let lag = model.lag.map(|lag| format!(" {lag} ms")).unwrap_or_default();
-            parts.push((format!("● {}@{}{lag}", model.nick, model.place), Style::new()));
+            // What is told for a moment matters more than what stands there always.
+            let short = model.hint.is_some() && area.width < WIDE_ENOUGH_FOR_BOTH;
+            let who =
+                if short { format!("● {}", model.nick) } else { format!("● {}@{}{lag}", model.nick, model.place) };
+            parts.push((who, Style::new()));
             // One that is just on its way is not worth a word.
             if model.queue.open() > 1 {
                 parts.push((format!("{} to be sent", model.queue.open()), palette.alarm()));
@@ -349,12 +403,18 @@ fn draw_status(model: &Model, palette: Palette, area: Rect, cells: &mut Cells) {
     let help = " F1 help ";
     let mut at = put(cells, area.x, area.y, "─", columns, palette.quiet());
     let end = area.right().saturating_sub(width(help) as u16 + 1);
+    let back = whereabouts(model).unwrap_or_default();
+    let back_width = (width(&back) as u16).min(area.width);
+    let back_at = end.saturating_sub(back_width + u16::from(back_width > 0)).max(area.x);
+    let parts_end = if back_width > 0 { back_at } else { end };
     for (text, style) in parts {
-        let room = usize::from(end.saturating_sub(at));
+        let room = usize::from(parts_end.saturating_sub(at));
         at = put(cells, at, area.y, &cut(&format!(" {text} "), room), room, style);
-        at = put(cells, at, area.y, "─", usize::from(end.saturating_sub(at)), palette.quiet());
+        at = put(cells, at, area.y, "─", usize::from(parts_end.saturating_sub(at)), palette.quiet());
     }
+    put(cells, back_at, area.y, &back, usize::from(back_width), palette.bar());
     put(cells, end.max(area.x), area.y, help, columns, palette.quiet());
+    Rect { x: back_at, width: back_width, ..area }
 }
 
 fn typing(buffer: &Buffer) -> Option<String> {

@@ -1,6 +1,9 @@
 //! A line of a conversation, and how what was heard becomes one. Pure.
 
+use std::collections::BTreeSet;
+
 use crate::client::heard::{Happened, Said, Speech, What};
+use crate::client::show::deed;
 use crate::client::text::key;
 use crate::event::Millis;
 
@@ -35,6 +38,8 @@ pub struct Words {
     /// Our name is in it.
     pub mention: bool,
     pub reactions: Vec<Reaction>,
+    /// Said by somebody who is not to be seen.
+    pub ignored: bool,
     /// Who took it back.
     pub redacted: Option<String>,
 }
@@ -45,16 +50,29 @@ pub struct Reaction {
     pub by: Vec<String>,
 }
 
+/// By which messages are looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Taste<'a> {
+    pub nick: &'a str,
+    /// Words that count as mentions, beside the name.
+    pub words: &'a [String],
+    pub ignored: &'a BTreeSet<String>,
+}
+
 /// The line that shows a message.
-pub fn said_line(id: u64, said: &Said, nick: &str) -> Line {
+pub fn said_line(id: u64, said: &Said, taste: Taste<'_>) -> Line {
+    let Taste { nick, words, ignored } = taste;
+    let ignored = !said.own && ignored.contains(&key(&said.from));
+    let called = |word: &str| mentions(&said.text, word);
     let words = Words {
         from: said.from.clone(),
         own: said.own,
         speech: said.speech,
         text: said.text.clone(),
         reply_to: said.reply_to.clone(),
-        mention: !said.own && mentions(&said.text, nick),
+        mention: !said.own && (called(nick) || words.iter().any(|word| called(word))),
         reactions: Vec::new(),
+        ignored,
         redacted: None,
     };
     Line { id, at: said.at, msgid: said.msgid.clone(), entry: Entry::Said(words) }
@@ -62,19 +80,10 @@ pub fn said_line(id: u64, said: &Said, nick: &str) -> Line {
 
 /// The line that shows what happened, if it is worth one.
 pub fn happened_line(id: u64, happened: &Happened) -> Option<Line> {
-    let who = &happened.who;
-    let because = |reason: &str| if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+    let deed = deed(happened)?;
     let entry = match &happened.what {
-        What::Join => Entry::Presence(format!("{who} came in")),
-        What::Part { reason } => Entry::Presence(format!("{who} left the room{}", because(reason))),
-        What::Quit { reason } => Entry::Presence(format!("{who} went offline{}", because(reason))),
-        What::Kick { target, reason } => Entry::Event(format!("{who} put {target} out{}", because(reason))),
-        What::Topic { text } if text.is_empty() => Entry::Event(format!("{who} took the topic away")),
-        What::Topic { text } => Entry::Event(format!("{who} set the topic: {text}")),
-        What::Mode { changes } => Entry::Event(format!("{who} set {changes}")),
-        What::Nick { new } => Entry::Event(format!("{who} is called {new} now")),
-        What::Invite { target } => Entry::Event(format!("{who} invited {target}")),
-        What::Away { .. } | What::Realname { .. } => return None,
+        What::Join | What::Part { .. } | What::Quit { .. } => Entry::Presence(deed),
+        _ => Entry::Event(deed),
     };
     Some(Line { id, at: happened.at, msgid: happened.msgid.clone(), entry })
 }

@@ -7,11 +7,11 @@ use crate::client::command::{self, Command, Done};
 use crate::client::heard::Speech;
 use crate::client::session::Session;
 use crate::client::settings::Level;
-use crate::client::text::key;
+use crate::client::text::{key, same};
 use crate::client::tui::buffer::Entry;
 use crate::client::tui::complete::with_emoji;
 use crate::client::tui::model::{Effect, Model};
-use crate::client::tui::overlay::{Overlay, Search};
+use crate::client::tui::overlay::{Overlay, Pick, Search};
 use crate::client::tui::paging::Goal;
 use crate::event::Millis;
 
@@ -73,6 +73,7 @@ impl Model {
                         self.bring(of, Some(session));
                     }
                     Done::Names => self.members_shown = true,
+                    Done::Listing => self.overlay = Overlay::Pick(Pick::rooms()),
                     Done::Show(lines) => lines.into_iter().for_each(|line| self.remark(Entry::Note(line), now)),
                     Done::Password(account) => {
                         self.overlay = Overlay::Password { account, password: Zeroizing::default() };
@@ -97,11 +98,8 @@ impl Model {
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let rest = rest.trim();
         match word.to_lowercase().as_str() {
-            "/joins" => {
-                self.settings.presence = !self.settings.presence;
-                let shown = if self.settings.presence { "shown" } else { "not shown" };
-                self.hint(format!("who comes and goes is {shown}"), now);
-            }
+            "/joins" => self.show_presence(now),
+            "/mouse" => self.lend_mouse(now),
             "/members" => self.members_shown = !self.members_shown,
             "/notify" => {
                 let level = match rest {
@@ -115,8 +113,19 @@ impl Model {
                 };
                 let Some(name) = self.buffer().map(|buffer| key(&buffer.name)) else { return true };
                 self.hint(format!("{name} rings for: {rest}"), now);
-                self.settings.levels.insert(name, level);
+                self.settings.levels.insert(name.clone(), level);
+                self.settings.choices.rooms.insert(name, level);
+                self.effects.push(Effect::Remember);
             }
+            "/ignore" if rest.is_empty() => {
+                let names: Vec<&str> = self.settings.choices.ignored.iter().map(String::as_str).collect();
+                let text = match names.as_slice() {
+                    [] => "you ignore nobody; write /ignore NAME".to_owned(),
+                    names => format!("you ignore {} (/unignore NAME)", names.join(", ")),
+                };
+                self.hint(text, now);
+            }
+            "/ignore" | "/unignore" => self.ignore(rest, word.eq_ignore_ascii_case("/ignore"), now),
             "/edit" => self.effects.push(Effect::Edit(String::new())),
             "/close" => match self.current.clone() {
                 Some(of) if of.0 || self.buffers.get(&of).is_some_and(|buffer| !buffer.joined) => self.close(&of),
@@ -126,6 +135,23 @@ impl Model {
             _ => return false,
         }
         true
+    }
+
+    /// Shows nothing more of what this person says, or all of it again.
+    fn ignore(&mut self, name: &str, ignored: bool, now: Millis) {
+        if name.is_empty() || name.contains(char::is_whitespace) || same(name, &self.nick) {
+            return self.hint("write /ignore NAME or /unignore NAME", now);
+        }
+        let list = &mut self.settings.choices.ignored;
+        if ignored {
+            list.insert(key(name));
+        } else if !list.remove(&key(name)) {
+            return self.hint(format!("you do not ignore {name}"), now);
+        }
+        self.buffers.values_mut().for_each(|buffer| buffer.ignore(name, ignored));
+        let text = if ignored { "what they say is not shown (/unignore)" } else { "what they say is shown again" };
+        self.hint(format!("{name}: {text}"), now);
+        self.effects.push(Effect::Remember);
     }
 
     /// Those of them that may need the server.

@@ -29,6 +29,11 @@ impl Model {
         }
         match &mut self.overlay {
             Overlay::None => return false,
+            // It was read: the key is for what is below.
+            Overlay::Told { .. } => {
+                self.overlay = Overlay::None;
+                return false;
+            }
             Overlay::Help { scroll } if by != 0 => *scroll = scroll.saturating_add_signed(by),
             Overlay::Help { .. } => self.overlay = Overlay::None,
             Overlay::Password { account, password } => match event.code {
@@ -68,21 +73,44 @@ impl Model {
                     }
                 }
                 KeyCode::Enter => {
-                    let Some(said) = search.hits.get(search.at).cloned() else { return true };
-                    self.overlay = Overlay::None;
-                    if let Some(session) = session {
-                        let of = self.open(&said.with, session);
-                        self.bring(of.clone(), Some(session));
-                        let goal = said.msgid.map_or(Goal::Time(said.at), Goal::Message);
-                        self.jump(&of, goal, Some(session), now);
-                    } else {
-                        self.hint("not connected", now);
+                    if search.hits.is_empty() {
+                        return true;
                     }
+                    if let Overlay::Search(search) = std::mem::replace(&mut self.overlay, Overlay::None) {
+                        self.found = Some(search);
+                    }
+                    self.go_to_hit(0, session, now);
+                }
+                KeyCode::Char('f') if ctrl => {
+                    self.overlay = Overlay::None;
+                    self.editor.set("/search ");
                 }
                 _ => {}
             },
         }
         true
+    }
+
+    /// Goes to a hit of the search, so many further back than the one that was looked at last.
+    pub(super) fn go_to_hit(&mut self, by: isize, session: Option<&mut Session>, now: Millis) {
+        let Some(search) = &mut self.found else { return };
+        let before = search.at;
+        search.step(by);
+        if by != 0 && search.at == before {
+            let what = if by > 0 { "nothing older was found" } else { "nothing newer was found" };
+            return self.hint(what, now);
+        }
+        let Some(said) = search.hits.get(search.at).cloned() else { return };
+        let text = format!("{} of {} found", search.at + 1, search.hits.len());
+        let Some(session) = session else { return self.hint("not connected", now) };
+        if search.at + 20 >= search.hits.len() {
+            search.ask(session);
+        }
+        let of = self.open(&said.with, session);
+        self.bring(of.clone(), Some(session));
+        let goal = said.msgid.map_or(Goal::Time(said.at), Goal::Message);
+        self.hint(text, now);
+        self.jump(&of, goal, Some(session), now);
     }
 
     fn picked(&mut self, session: Option<&mut Session>, now: Millis) {
@@ -93,6 +121,21 @@ impl Model {
                 let Some(name) = chosen else { return };
                 if let Some(of) = self.find(&name) {
                     self.bring(of, session);
+                }
+            }
+            Picking::Room => {
+                // A name that is not in the list may be one all the same.
+                let typed = pick.filter.trim().to_owned();
+                let Some(room) = chosen.or((!typed.is_empty()).then_some(typed)) else { return };
+                match self.find(&room).filter(|of| self.buffers[of].joined) {
+                    Some(of) => self.bring(of, session),
+                    None => match session {
+                        Some(session) => {
+                            session.command("JOIN", &[&room]);
+                            self.entering = Some(room);
+                        }
+                        None => self.hint("not connected", now),
+                    },
                 }
             }
             Picking::Reaction(msgid) => {

@@ -36,7 +36,7 @@ impl Model {
     pub(super) fn select(&mut self, by: isize) {
         let Some(flow) = self.flow() else { return };
         let is_message = |at: usize| match flow.buffer.lines().get(at) {
-            Some(Line { entry: Entry::Said(_), .. }) => true,
+            Some(Line { entry: Entry::Said(words), .. }) => !words.ignored,
             Some(_) => false,
             None => true,
         };
@@ -107,7 +107,16 @@ impl Model {
         match event.code {
             KeyCode::Up if !alt => self.select(-1),
             KeyCode::Down if !alt => self.select(1),
-            KeyCode::Esc => self.unselect(),
+            KeyCode::Esc => {
+                self.found = None;
+                self.unselect();
+            }
+            KeyCode::Char('n') if self.found.is_some() => self.go_to_hit(1, session, now),
+            KeyCode::Char('p') if self.found.is_some() => self.go_to_hit(-1, session, now),
+            KeyCode::Char('o') => match link_in(&text) {
+                Some(link) => self.effects.push(Effect::Open(link.to_owned())),
+                None => self.hint("there is no link in this message", now),
+            },
             KeyCode::Char('y') => {
                 self.effects.push(Effect::Copy(text));
                 self.hint("copied", now);
@@ -152,5 +161,27 @@ impl Model {
         if let Some(buffer) = self.buffer_mut() {
             buffer.selected = None;
         }
+    }
+}
+
+/// The first link to a page in a text.
+fn link_in(text: &str) -> Option<&str> {
+    let at = ["https://", "http://"].iter().filter_map(|scheme| text.find(scheme)).min()?;
+    let link = text[at..].split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"')).next()?;
+    // What ends a sentence, or a parenthesis that was opened before it, is not part of it.
+    let link = link.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'']);
+    Some(if link.contains('(') { link } else { link.trim_end_matches(')') })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::link_in;
+
+    #[test]
+    fn links_end_where_sentences_do() {
+        assert_eq!(link_in("see (https://a.example/x?y=1), or not"), Some("https://a.example/x?y=1"));
+        assert_eq!(link_in("https://a.example/x_(y). So"), Some("https://a.example/x_(y)"));
+        assert_eq!(link_in("a <http://b.example/> c https://d.example"), Some("http://b.example/"));
+        assert_eq!(link_in("nothing: htp://x"), None);
     }
 }

@@ -4,8 +4,9 @@ use crate::client::heard::{Happened, Heard, Said, Speech, What};
 use crate::client::session::Session;
 use crate::client::settings::Level;
 use crate::client::text::{key, same};
-use crate::client::tui::buffer::{Entry, Scroll, happened_line, said_line};
+use crate::client::tui::buffer::{Entry, Line, Scroll, happened_line, said_line};
 use crate::client::tui::model::{Effect, Key, Model, TYPING_BELIEVED, TYPING_MAX, room_key};
+use crate::client::tui::overlay::{Overlay, Picking};
 use crate::client::tui::sending::Outgoing;
 use crate::event::Millis;
 
@@ -17,8 +18,12 @@ impl Model {
         if said.with.is_empty() {
             return self.remark(Entry::Note(said.text.clone()), now);
         }
+        let ignored = !said.own && self.settings.choices.ignored.contains(&key(&said.from));
+        if ignored && !session.is_room(&said.with) {
+            return;
+        }
         let of = self.open(&said.with, session);
-        let line = said_line(self.new_id(), said, &self.nick);
+        let line = said_line(self.new_id(), said, self.taste());
         let mention = matches!(&line.entry, Entry::Said(words) if words.mention);
         let watched = self.is_watched(&of);
         let current = self.is_current(&of);
@@ -26,7 +31,7 @@ impl Model {
         buffer.typing_stops(&said.from);
         let before = buffer.last_said();
         let new = buffer.hear(line, current);
-        if !new || said.own || said.replayed {
+        if !new || said.own || said.replayed || ignored {
             if said.own && new && buffer.read.is_none_or(|read| read < said.at) {
                 // Who answers has read.
                 (buffer.unread, buffer.mentions, buffer.uncounted) = (0, 0, false);
@@ -35,17 +40,13 @@ impl Model {
         }
         if !watched && buffer.read.is_none_or(|read| said.at > read) {
             buffer.unread += 1;
+            buffer.new_from.get_or_insert(said.at);
             buffer.mentions += u32::from(mention);
             if current && buffer.divider.is_none() && !self.focused {
                 buffer.divider = before.or(Some(Millis(said.at.0 - 1)));
             }
         }
-        let direct = !buffer.is_room;
-        let level = self.settings.levels.get(&key(&said.with)).copied().unwrap_or(match direct {
-            true => Level::All,
-            false => self.settings.level,
-        });
-        let rings = match level {
+        let rings = match self.buffers.get(&of).map_or(Level::None, |buffer| self.level_of(buffer)) {
             Level::All => true,
             Level::Mentions => mention,
             Level::None => false,
@@ -124,6 +125,9 @@ impl Model {
         if let (What::Nick { new }, true) = (&happened.what, happened.own) {
             self.nick.clone_from(new);
         }
+        if let (What::Away { reason }, Some(buffer)) = (&happened.what, self.buffers.get_mut(&(true, who.clone()))) {
+            buffer.away.clone_from(reason);
+        }
         let mut shown = false;
         for of in self.buffers.keys().cloned().collect::<Vec<_>>() {
             let line = happened_line(self.new_id(), happened);
@@ -174,7 +178,8 @@ impl Model {
         };
         let Some(buffer) = buffer else { return };
         buffer.typing_stops(from);
-        if going && buffer.typing.len() < TYPING_MAX {
+        let ignored = self.settings.choices.ignored.contains(&crate::client::text::key(from));
+        if going && !ignored && buffer.typing.len() < TYPING_MAX {
             buffer.typing.push((from.to_owned(), Millis(now.0 + TYPING_BELIEVED)));
         }
     }
@@ -208,6 +213,29 @@ impl Model {
         }
     }
 
+    /// A room of the server: for the list that was asked for.
+    pub(super) fn listed(&mut self, room: String, members: u32, topic: &str) {
+        // If the list was closed before all had come, nobody wants the rest.
+        if let Overlay::Pick(pick) = &mut self.overlay
+            && matches!(pick.picking, Picking::Room)
+        {
+            pick.room(room, members, topic);
+        }
+    }
+
+    /// Somebody to whom something was said is away: told once, for as long as it is true.
+    pub(super) fn away(&mut self, who: &str, why: String, text: String, now: Millis) {
+        let id = self.new_id();
+        match self.buffers.get_mut(&(true, key(who))) {
+            Some(buffer) if buffer.away.as_ref() == Some(&why) => {}
+            Some(buffer) => {
+                buffer.away = Some(why);
+                buffer.remark(Line { id, at: now, msgid: None, entry: Entry::Note(text) });
+            }
+            None => self.remark(Entry::Note(text), now),
+        }
+    }
+
     pub(super) fn stored(&mut self, ticket: u64, now: Millis) {
         // Without an echo nothing else shows it.
         let Some(outgoing) = self.queue.stored(ticket) else { return };
@@ -226,7 +254,7 @@ impl Model {
             reply_to,
             bot: false,
         };
-        let line = said_line(id, &said, &self.nick);
+        let line = said_line(id, &said, self.taste());
         let key = key(&target);
         for person in [false, true] {
             if let Some(buffer) = self.buffers.get_mut(&(person, key.clone())) {

@@ -25,6 +25,16 @@ pub(super) fn draw_overlay(
             None
         }
         Overlay::Pick(pick) => Some(draw_pick(pick, palette, area, cells)),
+        Overlay::Told { title, lines } => {
+            let room = usize::from(area.width).saturating_sub(4).clamp(8, 72);
+            let rows: Vec<String> = lines.iter().flat_map(|line| wrap(line, room)).collect();
+            let columns = rows.iter().map(|row| width(row)).max().unwrap_or(0).max(width(title) + 2) as u16 + 4;
+            let inside = window(cells, area, &clean(title), columns, rows.len() as u16 + 2, palette);
+            for (y, row) in (inside.top()..inside.bottom()).zip(&rows) {
+                put(cells, inside.x, y, row, inside.width.into(), Style::new());
+            }
+            cursor
+        }
         Overlay::Search(search) => {
             draw_search(model, search, palette, area, cells);
             None
@@ -51,9 +61,11 @@ fn draw_help(scroll: usize, palette: Palette, area: Rect, cells: &mut Cells) {
 fn draw_pick(pick: &Pick, palette: Palette, area: Rect, cells: &mut Cells) -> Position {
     let title = match pick.picking {
         Picking::Conversation => "Go to",
+        Picking::Room => "Rooms: Enter goes in, Esc closes",
         Picking::Reaction(_) => "React with",
     };
-    let inside = window(cells, area, title, 44, 16, palette);
+    let columns = if matches!(pick.picking, Picking::Room) { 78 } else { 44 };
+    let inside = window(cells, area, title, columns, 16, palette);
     let room = usize::from(inside.width);
     let end = put(cells, inside.x, inside.y, &cut(&format!("> {}", pick.filter), room), room, Style::new());
     let choices = pick.choices();
@@ -65,7 +77,8 @@ fn draw_pick(pick: &Pick, palette: Palette, area: Rect, cells: &mut Cells) -> Po
         put(cells, inside.x, y, &cut(shown, room), room, style);
     }
     if choices.is_empty() && inside.height > 1 {
-        put(cells, inside.x, inside.y + 1, "nothing of that name", room, palette.quiet());
+        let text = if pick.coming { "…" } else { "nothing of that name" };
+        put(cells, inside.x, inside.y + 1, text, room, palette.quiet());
     }
     Position::new(end, inside.y)
 }
@@ -105,7 +118,7 @@ fn draw_search(model: &Model, search: &Search, palette: Palette, area: Rect, cel
             y += 1;
             put(cells, inside.x + 2, y, row, room, Style::new());
             for word in search.words.split_whitespace() {
-                highlight(cells, inside.x + 2, y, row, word, palette.alarm());
+                highlight(cells, inside.x + 2, y, row, word, palette.hit());
             }
         }
         y += 1;

@@ -53,7 +53,8 @@ pub(super) fn draw_editor(model: &Model, palette: Palette, area: Rect, cells: &m
                 "not sent: r try again  e edit  d drop  Esc back".to_owned()
             }
             _ if model.selected_state() == Some(Selected::Message) => {
-                "r reply  e react  d take back  y copy  Esc back".to_owned()
+                let walk = if model.found.is_some() { "n p other hits  " } else { "" };
+                format!("{walk}r reply  e react  d take back  y copy  o open link  Esc back")
             }
             (_, Some(buffer)) => format!("write to {}", buffer.name),
             (_, None) => String::new(),

@@ -168,6 +168,19 @@ async fn killed_and_back() {
 }
 
 #[tokio::test]
+async fn what_is_unread_in_many_rooms() {
+    let mut server = server().await;
+    let Some(mut play) = Play::start("unread", &server) else { return };
+    play.wishes("kill").await;
+    server.kill9();
+    play.answer("killed");
+    play.wishes("boot").await;
+    server.boot().await;
+    play.answer("up");
+    play.wishes("done").await;
+}
+
+#[tokio::test]
 async fn what_was_not_sent_survives_a_reload() {
     let mut server = server().await;
     let Some(mut play) = Play::start("unsent", &server) else { return };

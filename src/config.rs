@@ -65,6 +65,8 @@ pub struct Tls {
     pub cert: PathBuf,
     pub key: PathBuf,
     pub handshake_timeout: Duration,
+    /// How long clients are to use nothing but TLS; zero: they are to forget it, `None`: nothing is said.
+    pub sts: Option<Duration>,
     pub acme: Acme,
 }
 
@@ -235,6 +237,7 @@ impl Default for Tls {
             cert: "certs/server.crt".into(),
             key: "certs/server.key".into(),
             handshake_timeout: Duration::from_secs(10),
+            sts: Some(Duration::from_secs(30 * 86_400)),
             acme: Acme::default(),
         }
     }

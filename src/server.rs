@@ -29,6 +29,7 @@ use crate::admin::FIGURES_WANTED;
 use crate::auth::{HashSettings, Hasher, Logins};
 use crate::clock;
 use crate::config::{Acme, Config, Creation, Registration};
+use crate::event::Millis;
 use crate::log::{self, Intent, Log, OrderResult, Posted};
 use crate::logging::Logging;
 use crate::metrics::{self, Sources};
@@ -37,7 +38,7 @@ use crate::net::listener;
 use crate::net::tls::{ServerTls, TlsError, Watch};
 use crate::proto::names::RoomName;
 use crate::proto::tags::TagFilter;
-use crate::session::{Context, Info, Newcomers, Settings};
+use crate::session::{Context, Info, Newcomers, Settings, StrictTransport};
 use crate::store::{Lock, StoreError};
 use crate::web::Site;
 
@@ -96,9 +97,11 @@ pub async fn run(
         watch: Mutex::new(watch),
         refused: Counter::default(),
         told: Mutex::default(),
+        sts: ArcSwap::from_pointee(config.tls.sts),
         sessions: TaskTracker::new(),
     });
 
+    tell_strict_transport(&server).await;
     let mut listeners = Vec::new();
     for address in &config.server.listen {
         let bound = listener::bind(*address);
@@ -189,6 +192,8 @@ struct Server {
     refused: Counter,
     /// When the log last spoke of it.
     told: Mutex<Option<Instant>>,
+    /// What clients are to be told of TLS, if they believe the certificate.
+    sts: ArcSwap<Option<Duration>>,
     sessions: TaskTracker,
 }
 
@@ -233,6 +238,7 @@ async fn watch_certificate(server: Arc<Server>) {
         let look = move || shared.watch.lock().unwrap_or_else(PoisonError::into_inner).reload(&shared.tls);
         if let Ok(Some(outcome)) = tokio::task::spawn_blocking(look).await {
             tell_certificate(&server, outcome);
+            tell_strict_transport(&server).await;
         }
     }
 }
@@ -293,10 +299,13 @@ async fn reload(server: &Server, old: &Config, file: Option<&Path>, logging: &Lo
             tracing::error!(%faults, "the new configuration is refused; the old one stays");
             // A new certificate may be waiting all the same.
             reload_certificate(server, old);
+            tell_strict_transport(server).await;
             return None;
         }
     };
     reload_certificate(server, &new);
+    server.sts.store(Arc::new(new.tls.sts));
+    tell_strict_transport(server).await;
     if let Err(error) = logging.set_level(&new.log.level) {
         tracing::error!(%error, "the old log level stays");
     }
@@ -348,6 +357,28 @@ fn tell_certificate(server: &Server, outcome: Result<bool, TlsError>) {
         Ok(true) => tracing::info!(fingerprint = %server.tls.fingerprint(), "a new certificate is in use"),
         Ok(false) => tracing::info!("the certificate is the same"),
         Err(error) => tracing::error!(%error, "the new certificate is refused; the old one stays"),
+    }
+}
+
+/// Whether clients are told to use nothing but TLS: only if they can believe the certificate, or whoever does what they are
+/// told would be shut out.
+async fn tell_strict_transport(server: &Server) {
+    let strict = match **server.sts.load() {
+        None => None,
+        Some(Duration::ZERO) => Some(StrictTransport { duration: Duration::ZERO, until: Millis(i64::MAX) }),
+        Some(duration) => {
+            let (tls, name, now) = (server.tls.clone(), server.ctx.info.name.clone(), (server.ctx.clock)());
+            let until = tokio::task::spawn_blocking(move || tls.trusted_until(&name, now)).await.unwrap_or_default();
+            until.map(|until| StrictTransport { duration, until })
+        }
+    };
+    if *server.ctx.strict.swap(Arc::new(strict)) != strict {
+        match strict {
+            Some(StrictTransport { duration, .. }) => {
+                tracing::info!(seconds = duration.as_secs(), "clients are told to use nothing but TLS (sts)");
+            }
+            None => tracing::info!("clients are no longer told to use nothing but TLS (sts)"),
+        }
     }
 }
 

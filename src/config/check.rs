@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::source::Source;
-use super::value::{Bytes, Listen, Retention};
+use super::value::{Bytes, Listen, OrOff, Retention};
 use super::{Acme, Auth, Config, History, Limits, Log, Messages, Metrics, Rooms, Server, Tls, Web};
 
 /// Half a screen of text is a message of the day; this is a generous bound on what every login is sent.
@@ -98,8 +98,17 @@ fn tls(source: &mut Source, defaults: Tls) -> Tls {
         cert: path(source, T, "cert", defaults.cert),
         key: path(source, T, "key", defaults.key),
         handshake_timeout: span(source, T, "handshake_timeout", defaults.handshake_timeout),
+        sts: sts(source, defaults.sts),
         acme: acme(source, defaults.acme),
     }
+}
+
+fn sts(source: &mut Source, default: Option<Duration>) -> Option<Duration> {
+    let OrOff(told) = source.get("tls", "sts", OrOff(default), |told| match told.0 {
+        Some(span) if span > 2 * LONGEST => Err("is too long; write at most \"730days\"".into()),
+        _ => Ok(()),
+    });
+    told
 }
 
 fn acme(source: &mut Source, defaults: Acme) -> Acme {

@@ -30,6 +30,10 @@ pub(super) struct Bytes(pub u64);
 #[derive(Clone, Copy)]
 pub(super) struct Retention(pub Option<Duration>);
 
+/// A time span, or nothing at all.
+#[derive(Clone, Copy)]
+pub(super) struct OrOff(pub Option<Duration>);
+
 /// An address that may be left out by an empty text.
 #[derive(Clone, Copy)]
 pub(super) struct Listen(pub Option<SocketAddr>);
@@ -107,6 +111,18 @@ impl Setting for Retention {
             _ => match Duration::read(raw) {
                 Ok(span) => Ok(Retention(Some(span))),
                 Err(_) => Err("is not fit; write \"forever\", or how long to keep, such as \"90days\"".into()),
+            },
+        }
+    }
+}
+
+impl Setting for OrOff {
+    fn read(raw: Raw) -> Result<Self, String> {
+        match String::read(raw) {
+            Ok(text) if text.trim() == "off" => Ok(OrOff(None)),
+            _ => match Duration::read(raw) {
+                Ok(span) => Ok(OrOff(Some(span))),
+                Err(_) => Err("is not fit; write \"off\", or a length of time such as \"30days\"".into()),
             },
         }
     }

@@ -7,6 +7,7 @@
 mod client;
 mod fingerprint;
 pub mod pem;
+mod trusted;
 mod watch;
 
 use std::collections::HashMap;
@@ -27,6 +28,8 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
+
+use crate::event::Millis;
 
 pub use fingerprint::{Fingerprint, fingerprint};
 pub use watch::Watch;
@@ -141,6 +144,12 @@ impl ServerTls {
     /// Of the certificate in use now.
     pub fn fingerprint(&self) -> Fingerprint {
         self.current.0.load().fingerprint
+    }
+
+    /// Until when clients that trust the authorities which this machine trusts believe that we are `name`; `None`: they do
+    /// not. Blocks.
+    pub fn trusted_until(&self, name: &str, now: Millis) -> Option<Millis> {
+        trusted::until(&self.current.0.load().certified.cert, name, now)
     }
 
     /// Shows this certificate to an authority that asks for the name by TLS-ALPN-01, until [`ServerTls::forget_challenges`].

@@ -146,6 +146,10 @@ pub struct Offer {
     pub external: bool,
     /// Newcomers may make accounts.
     pub registration: bool,
+    /// So many seconds the client is to use nothing but TLS (`sts`); 0: it is to forget what it was told. `None`: it is
+    /// told nothing. Not a row of the table: nobody can ask for it, and it is never taken away.
+    /// <https://ircv3.net/specs/extensions/sts>
+    pub sts: Option<u64>,
 }
 
 impl Offer {
@@ -195,7 +199,9 @@ impl Negotiation {
         let word = |(name, value): (&str, &str)| {
             if of_302 && !value.is_empty() { format!("{name}={value}") } else { name.to_owned() }
         };
-        lines(words.map(word), room, of_302)
+        // A port is for those who are not here by TLS, of whom there are none.
+        let sts = offer.sts.filter(|_| of_302).map(|seconds| format!("sts=duration={seconds}"));
+        lines(words.map(word).chain(sts), room, of_302)
     }
 
     /// `CAP LIST`: what is switched on.
@@ -296,6 +302,17 @@ mod tests {
         let old = new.ls(None, 400);
         assert!(new.version_302(), "a later LS takes nothing back");
         assert!(old.len() == 1 && !old[0].contains('='), "but is answered as it asks: {old:?}");
+    }
+
+    #[test]
+    fn strict_transport_is_told_to_those_who_know_values_and_cannot_be_asked_for() {
+        let mut caps = Negotiation::new(Offer { sts: Some(86_400), ..Offer::default() });
+        let told = |lines: Vec<String>| lines.join(" ").split(' ').any(|word| word.starts_with("sts"));
+        assert!(!told(caps.ls(None, 400)));
+        assert!(caps.ls(Some("302"), 400).join(" ").split(' ').any(|word| word == "sts=duration=86400"));
+        assert!(!caps.request("sts") && !caps.request("sts=duration=86400") && !caps.request("-sts"));
+        assert!(!told(caps.list(400)));
+        assert!(!told(Negotiation::default().ls(Some("302"), 400)));
     }
 
     #[test]

@@ -83,6 +83,8 @@ pub struct Context {
     /// Accounts asked for by newcomers.
     pub newcomers: PlaceThrottle,
     pub settings: ArcSwap<Settings>,
+    /// What clients are told of TLS.
+    pub strict: ArcSwap<Option<StrictTransport>>,
     pub info: Arc<Info>,
     pub clock: Clock,
     pub figures: Figures,
@@ -141,6 +143,15 @@ pub struct Settings {
     pub newcomers: Newcomers,
 }
 
+/// For how long clients are to use nothing but TLS with this server's name (`sts`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StrictTransport {
+    /// Zero: they are to forget what they were told.
+    pub duration: Duration,
+    /// The certificate is believed until then; afterwards nobody is told.
+    pub until: Millis,
+}
+
 /// Who may make an account for themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Newcomers {
@@ -168,6 +179,7 @@ impl Context {
             throttle,
             newcomers,
             settings: ArcSwap::from_pointee(settings),
+            strict: ArcSwap::default(),
             info: Arc::new(info),
             clock,
             figures: Figures::default(),

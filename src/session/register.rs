@@ -95,6 +95,7 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
     let offer = Offer {
         external: peer.certificate.is_some(),
         registration: ctx.settings.load().newcomers != Newcomers::Closed,
+        sts: ctx.strict.load().filter(|strict| (ctx.clock)() < strict.until).map(|strict| strict.duration.as_secs()),
     };
     let mut registration = Registration {
         ctx,

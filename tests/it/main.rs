@@ -67,6 +67,7 @@ mod slow_readers;
 mod talk;
 mod tls;
 mod transfer;
+mod sts;
 mod upgrades;
 mod user_modes;
 mod web_browser;

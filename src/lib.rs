@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod encode;
 pub mod event;
+pub mod failpoint;
 pub mod live;
 pub mod log;
 pub mod logging;

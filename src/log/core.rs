@@ -171,6 +171,7 @@ impl Core {
                 Commit { outcomes, growth, effects, last: self.world.last_event(), failed: false }
             }
             Err(error) => {
+                let error = self.store.explained(error);
                 tracing::error!(%error, intents = intents.len(), "a group could not be stored; its senders are told");
                 self.world.undo(batch);
                 let refusal = Refusal::NotStored(format!("Not stored: {error}").into());
@@ -193,6 +194,7 @@ impl Core {
                 Ok(INDEX_AT) => self.unindexed = self.unindexed.saturating_sub(INDEX_AT).max(1),
                 Ok(_) => self.unindexed = 0,
                 Err(error) => {
+                    let error = self.store.explained(error);
                     tracing::warn!(%error, "the index of what was said is behind; it will be tried again");
                     break;
                 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::event::{AccountId, Body, Event, RoomId, Seq};
+use crate::failpoint::{self, Step};
 use crate::room::{Masks, Member, Modes, RoomState};
 use crate::store::{MaskRow, MemberRow, RoomRow, StoreError, TopicRow, Tx};
 
@@ -18,6 +19,7 @@ pub(super) fn apply(
     event: &Event,
     effects: &mut Vec<Effect>,
 ) -> Result<(), StoreError> {
+    failpoint::reached(Step::Mirror)?;
     let room = state.id;
     let actor = event.actor.as_ref().map(|who| who.id);
     // Looked up before, since holding the old state would make every change copy the whole room.

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::event::{EventId, Note, NoteBody};
+use crate::failpoint::{self, Step};
 use crate::live::{Ack, Bans, Mailbox, Outlaw, Receipt, Roster, Watches};
 use crate::room::Refusal;
 use crate::store::{StoreError, Writer};
@@ -306,6 +307,7 @@ async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<R
 /// The order matters: answers lie ready before their events can be seen; all rooms have grown, who came into a
 /// new one knows it, and all bells are marked before the watermark says so; the sessions wake last.
 fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
+    let _can_only_die = failpoint::reached(Step::Publish);
     let mut wake = Vec::new();
     let mut waiting = Vec::new();
     for (reply, outcome) in replies.into_iter().zip(commit.outcomes) {
@@ -341,6 +343,7 @@ fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
     for (waiter, outcome) in waiting {
         let _waiter_gone = waiter.send(outcome);
     }
+    let _can_only_die = failpoint::reached(Step::Published);
 }
 
 fn take_effect(shared: &Shared, effect: Effect) {

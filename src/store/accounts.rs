@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::event::{AccountId, EventId, Millis};
+use crate::failpoint::{self, Step};
 
 use super::error::{Result, StoreError};
 use super::write::Tx;
@@ -111,6 +112,7 @@ impl Tx<'_> {
     /// Answers an order and blanks its body, which may have held a password's hash.
     pub fn finish_order(&self, id: i64, result: &str) -> Result<()> {
         self.step(|conn| {
+            failpoint::reached(Step::Order)?;
             conn.prepare_cached("UPDATE orders SET done = 1, result = ?2, body = '' WHERE id = ?1")?
                 .execute(params![id, result])?;
             conn.prepare_cached("DELETE FROM orders WHERE id <= ?1 AND done IS NOT NULL")?

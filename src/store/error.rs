@@ -1,10 +1,15 @@
 //! What can go wrong with the database, said so that whoever reads it knows what to do next.
 
+use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
+
+use crate::failpoint::Injected;
+
+use super::open::LOCK;
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
@@ -30,6 +35,12 @@ pub enum StoreError {
     NotFound { path: PathBuf },
     #[error("{}: permission denied: run this as the user the server runs as, or correct the owner of the data directory", .path.display())]
     Permission { path: PathBuf },
+    /// Without a path where people are told who have no business with it.
+    #[error(
+        "{}the disk is read-only: the system makes it so when it fails, and says why in its log (`dmesg`); mount it for writing \
+         again", prefix(.path)
+    )]
+    ReadOnly { path: Option<PathBuf> },
     #[error("the database is damaged ({0}): restore a backup")]
     Damaged(String),
     #[error("the disk fails: {0}")]
@@ -60,8 +71,19 @@ impl StoreError {
         let path = place.to_path_buf();
         match self {
             StoreError::NotADatabase { .. } => StoreError::NotADatabase { path },
+            StoreError::Permission { .. } if is_read_only(&path) => StoreError::ReadOnly { path: Some(path) },
             StoreError::Permission { .. } => StoreError::Permission { path },
             StoreError::NotFound { .. } => StoreError::NotFound { path },
+            other => other,
+        }
+    }
+
+    /// Says of an error that came while the database was open whether it has a cause that can be named.
+    pub(super) fn explained(self, database: &Path) -> StoreError {
+        match self {
+            StoreError::Io(_) | StoreError::Permission { .. } if is_read_only(database) => {
+                StoreError::ReadOnly { path: None }
+            }
             other => other,
         }
     }
@@ -69,7 +91,8 @@ impl StoreError {
     pub(super) fn io(error: &io::Error, place: &Path) -> StoreError {
         let path = place.to_path_buf();
         match error.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreError::Permission { path },
+            io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly { path: Some(path) },
+            io::ErrorKind::PermissionDenied => StoreError::Permission { path },
             io::ErrorKind::NotFound => StoreError::NotFound { path },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
             _ => StoreError::Io(format!("{}: {error}", path.display())),
@@ -109,10 +132,27 @@ impl StoreError {
     }
 }
 
+impl From<Injected> for StoreError {
+    fn from(injected: Injected) -> StoreError {
+        StoreError::Io(injected.to_string())
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
         StoreError::sqlite(&error)
     }
+}
+
+/// Whether nothing can be written where the database is. Asked by the lock beside it: whoever opens the database itself and
+/// closes it again takes SQLite's locks from it.
+fn is_read_only(database: &Path) -> bool {
+    let opened = OpenOptions::new().append(true).open(database.with_file_name(LOCK));
+    opened.is_err_and(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem)
+}
+
+fn prefix(path: &Option<PathBuf>) -> String {
+    path.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default()
 }
 
 fn process(pid: &Option<u32>) -> String {

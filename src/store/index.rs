@@ -4,6 +4,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::failpoint::{self, Step};
+
 use super::error::Result;
 use super::{Reads, Tx, signed, words};
 
@@ -63,6 +65,7 @@ impl Tx<'_> {
                     (done, last) = (done + 1, Some(id));
                 }
             }
+            failpoint::reached(Step::Index)?;
             if done < limit {
                 // Behind the last message there may be other events, which need not be looked at again.
                 last = conn.query_row("SELECT max(id) FROM events", [], |row| row.get(0))?;

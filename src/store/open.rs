@@ -9,6 +9,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::event::Millis;
+#[cfg(debug_assertions)]
+use crate::failpoint::{self, Step};
 
 use super::error::{Result, StoreError};
 
@@ -18,6 +20,9 @@ mod embedded {
 
 /// How long a statement waits for another connection before it is [`StoreError::Busy`].
 pub(super) const BUSY: Duration = Duration::from_secs(5);
+
+/// The file that whoever writes to a data directory has locked.
+pub(super) const LOCK: &str = "chat.lock";
 
 /// The database of a data directory.
 pub fn database_path(data_dir: &Path) -> PathBuf {
@@ -41,7 +46,7 @@ pub enum Holder {
 impl Lock {
     /// Who has the lock. Makes nothing: whoever asks, as whatever user, is in nobody's way later.
     pub fn holder(data_dir: &Path) -> Result<Holder> {
-        let path = data_dir.join("chat.lock");
+        let path = data_dir.join(LOCK);
         let mut file = match File::open(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Holder::Nobody),
             opened => opened.map_err(|error| StoreError::io(&error, &path))?,
@@ -56,7 +61,7 @@ impl Lock {
     /// Creates the directory (0700) if need be. Fails at once if somebody else has the lock.
     pub fn take(data_dir: &Path) -> Result<Lock> {
         make_dir(data_dir)?;
-        let path = data_dir.join("chat.lock");
+        let path = data_dir.join(LOCK);
         let failed = |error: std::io::Error| StoreError::io(&error, &path);
         let mut file = OpenOptions::new()
             .read(true)
@@ -205,7 +210,12 @@ fn migrate(conn: &mut Connection, runner: refinery::Runner) -> Result<()> {
     if found > 0 {
         check_record(conn)?;
     }
-    match runner.set_grouped(true).run(conn) {
+    #[cfg(debug_assertions)]
+    conn.commit_hook(Some(|| failpoint::reached(Step::Migrate).is_err()))?;
+    let done = runner.set_grouped(true).run(conn);
+    #[cfg(debug_assertions)]
+    conn.commit_hook(None::<fn() -> bool>)?;
+    match done {
         Ok(_) => Ok(()),
         Err(error) => Err(match error.kind() {
             refinery::error::Kind::Connection(_, source) => match source.downcast_ref::<rusqlite::Error>() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::event::{Kind, Millis, RoomId, Seq};
+use crate::failpoint::{self, Step};
 
 use super::error::{Result, StoreError};
 use super::history::unsigned;
@@ -166,6 +167,9 @@ impl Tx<'_> {
         for (seq, id, _) in oldest.iter().take_while(|(_, _, time)| time.is_none_or(|time| time < before.0)) {
             last = self.take_entry(conn, room, *seq, *id)?.or(last);
             done += 1;
+        }
+        if done > 0 {
+            failpoint::reached(Step::Prune)?;
         }
         self.remember(conn, room, last)?;
         Ok(done)

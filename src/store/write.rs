@@ -7,12 +7,13 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell, RefMut};
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::event::{Body, Event, EventId, Millis, Owner, RoomId, Seq, Who};
+use crate::failpoint::{self, Step};
 
 use super::error::{Result, StoreError};
 use super::{Reads, open, signed};
@@ -20,6 +21,7 @@ use super::{Reads, open, signed};
 /// The only connection that changes the database, but for [`super::post_order`].
 pub struct Writer {
     reads: Reads,
+    path: PathBuf,
     /// What is being given to the index: one buffer for all messages.
     words: RefCell<String>,
     /// The -wal file may hold what has been taken away.
@@ -38,7 +40,8 @@ impl Writer {
     /// Opens, creates or upgrades the database. The caller holds the [`super::Lock`].
     pub fn open(data_dir: &Path) -> Result<Writer> {
         let conn = open::writer(data_dir)?;
-        Ok(Writer { reads: Reads { conn }, words: RefCell::default(), owes_checkpoint: Cell::new(true) })
+        let path = open::database_path(data_dir);
+        Ok(Writer { reads: Reads { conn }, path, words: RefCell::default(), owes_checkpoint: Cell::new(true) })
     }
 
     pub fn begin(&mut self) -> Result<Tx<'_>> {
@@ -47,8 +50,14 @@ impl Writer {
             // A roll-back failed earlier.
             conn.execute_batch("ROLLBACK")?;
         }
+        failpoint::reached(Step::Begin)?;
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         Ok(Tx { writer: self, given_up: Cell::new(false), takes_away: Cell::new(false) })
+    }
+
+    /// The same error, with its cause if that can be seen from outside.
+    pub fn explained(&self, error: StoreError) -> StoreError {
+        error.explained(&self.path)
     }
 
     /// Whether something was taken away that may still stand in the -wal file: until [`Writer::checkpoint`] has emptied it.
@@ -60,11 +69,13 @@ impl Writer {
     /// Moves what was committed from the -wal file into the database and empties it, or as much as the readers of the
     /// moment allow, without waiting for them. Says whether it is empty.
     pub fn checkpoint(&self) -> Result<bool> {
+        failpoint::reached(Step::Checkpoint)?;
         let conn = &self.reads.conn;
         conn.busy_timeout(Duration::from_millis(20))?;
         let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         conn.busy_timeout(open::BUSY)?;
         let whole = busy? == 0;
+        failpoint::reached(Step::Checkpointed)?;
         if whole {
             self.owes_checkpoint.set(false);
         }
@@ -113,9 +124,11 @@ impl Tx<'_> {
     /// Durable when this returns `Ok`.
     pub fn commit(self) -> Result<()> {
         self.step(|conn| {
+            failpoint::reached(Step::Commit)?;
             conn.prepare_cached("COMMIT")?.execute([])?;
             Ok(())
         })?;
+        failpoint::reached(Step::Committed)?;
         if self.takes_away.get() {
             self.writer.owes_checkpoint.set(true);
         }
@@ -133,6 +146,7 @@ impl Tx<'_> {
             };
             let columns = Columns::of(&event.body);
             let kind = event.kind();
+            failpoint::reached(Step::Event)?;
             conn.prepare_cached(
                 "INSERT INTO events (id, time, kind, room_id, places, actor_id, actor, target_id, target, about, text, tags,
                                      cuts)
@@ -153,6 +167,7 @@ impl Tx<'_> {
                 columns.tags,
                 columns.cuts,
             ])?;
+            failpoint::reached(Step::Place)?;
             let mut log =
                 conn.prepare_cached("INSERT INTO log (room_id, seq, event_id, spoken) VALUES (?1, ?2, ?3, ?4)")?;
             for (room, seq) in places {
@@ -175,6 +190,7 @@ impl Tx<'_> {
                 conn.prepare_cached("UPDATE log SET spoken = 0 WHERE room_id = ?1 AND seq = ?2")?
                     .execute([room.0, signed(seq)])?;
             }
+            failpoint::reached(Step::Redact)?;
             conn.prepare_cached("UPDATE events SET text = NULL, tags = NULL, cuts = NULL WHERE id = ?1")?
                 .execute([target.0])?;
             Ok(true)

@@ -8,7 +8,7 @@ const SENDERS: &[&str] = &["alice", "bob", "carol", "dave"];
 
 /// Talks without end, as fast as the echoes come, at most 200 lines ahead of them; returns what it saw of the
 /// room, echoes included, in order, when the connection is gone.
-fn talk_until_cut(client: Client, name: &'static str, round: usize) -> tokio::task::JoinHandle<Vec<Line>> {
+pub fn talk_until_cut(client: Client, name: &'static str, round: usize) -> tokio::task::JoinHandle<Vec<Line>> {
     let (mut reader, mut writer): (Reader, Writer) = client.split();
     let (ahead, mut echoed) = (std::sync::Arc::new(tokio::sync::Semaphore::new(200)), 0);
     let permits = ahead.clone();
@@ -42,7 +42,7 @@ fn talk_until_cut(client: Client, name: &'static str, round: usize) -> tokio::ta
 
 /// Each line of `seen` is in the history exactly once, with its id and text, in the same order, and what lies
 /// between the first and the last was seen too.
-fn assert_kept(who: &str, seen: &[Line], history: &[Entry]) {
+pub fn assert_kept(who: &str, seen: &[Line], history: &[Entry]) {
     let places: HashMap<&str, usize> = history.iter().enumerate().map(|(at, entry)| (&*entry.msgid, at)).collect();
     assert_eq!(places.len(), history.len(), "an id occurs twice in the history");
     let mut last = None;
@@ -56,7 +56,7 @@ fn assert_kept(who: &str, seen: &[Line], history: &[Entry]) {
     }
 }
 
-fn spoken(server: &Server) -> Vec<Entry> {
+pub fn spoken(server: &Server) -> Vec<Entry> {
     let all = server.history("#lobby");
     if all.iter().any(|entry| entry.kind == "join") {
         assert!(all.iter().map(|entry| entry.seq).eq(1..=all.len() as u64), "the log is contiguous from 1");

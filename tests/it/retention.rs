@@ -17,11 +17,12 @@ fn files_with(dir: &Path, text: &str) -> Vec<String> {
 }
 
 /// Makes all that has happened a day older. The server is stopped.
-async fn a_day_passes(server: &mut Server) {
+pub async fn a_day_passes(server: &mut Server) {
     server.sigterm();
     assert!(server.ended().await.success());
     let database = rusqlite::Connection::open(server.data_dir().join("chat.db")).expect("the database");
     database.execute("UPDATE events SET time = time - 86400000", []).expect("a day passes");
+    database.execute("UPDATE rooms SET created = created - 86400000", []).expect("a day passes");
     database.execute("UPDATE meta SET value = value - 86400000 WHERE key = 'last_time'", []).expect("a day passes");
 }
 

@@ -114,3 +114,29 @@ async fn an_upgrade_that_fails_leaves_the_old_state_and_a_newer_schema_is_refuse
     let refused = server.chatd(&["serve"]).fails(1);
     assert!(refused.contains("newer chatd") && refused.contains("upgrade chatd"), "{refused}");
 }
+
+#[tokio::test]
+async fn an_upgrade_that_is_cut_short_leaves_the_old_state() {
+    let orders = tempfile::NamedTempFile::new().expect("a file");
+    let path = orders.path().to_str().expect("UTF-8").to_owned();
+    let mut server = Server::configure().env("CHATD_FAILPOINTS", &path).prepare();
+    lay_down(&server, 1);
+    let file = server.data_dir().join("chat.db");
+    let rows = || -> Vec<String> {
+        let database = rusqlite::Connection::open(&file).expect("the database");
+        let mut all = database.prepare("SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY 1").expect("the schema");
+        let rows = all.query_map([], |row| row.get(0)).expect("rows");
+        rows.collect::<rusqlite::Result<_>>().expect("text")
+    };
+    let before = rows();
+    for what in ["die", "fail"] {
+        std::fs::write(orders.path(), format!("migrate {what}")).expect("armed");
+        let ended = server.chatd(&["serve"]);
+        assert_ne!(ended.code, 0, "{what}: {ended:?}");
+        assert_eq!((version(&server), rows()), (1, before.clone()), "{what}");
+    }
+    std::fs::write(orders.path(), "").expect("disarmed");
+    server.boot().await;
+    assert!(version(&server) > 1);
+    assert!(server.said("#dev").iter().any(|line| line == "the old words are kept"));
+}

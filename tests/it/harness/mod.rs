@@ -14,7 +14,7 @@ mod web;
 pub use cli::{Finished, run, signal, wait};
 pub use client::{Client, MODERN, Reader, Tls, Writer};
 pub use line::{Line, glob, said};
-pub use server::{Entry, PEOPLE, Server, Setup, login_over, password_of, sasl_payload, sasl_plain, welcome};
+pub use server::{Entry, PEOPLE, Record, Server, Setup, login_over, password_of, sasl_payload, sasl_plain, welcome};
 pub use tls::{ClientCertificate, TlsOptions, connector, fingerprint, read_certificate};
 pub use web::{Socket, closed_with, http};
 

@@ -65,9 +65,32 @@ pub fn submit(data_dir: &Path, order: &Order) -> Result<Done, AdminError> {
     }
 }
 
+/// Waits until everybody who is to be erased is: a running server does it, or we do. `told` hears how far it is, of a
+/// hundred, now and then.
+pub fn finish_erasures(data_dir: &Path, mut told: impl FnMut(u64)) -> Result<(), AdminError> {
+    let reader = Reader::open(data_dir)?;
+    let far = || -> Result<Option<u64>, StoreError> {
+        let last = reader.next_event_id()?.0.max(1).unsigned_abs();
+        Ok(reader.erasures()?.first().map(|erasure| erasure.through.0.max(0).unsigned_abs() * 100 / last))
+    };
+    while let Some(percent) = far()? {
+        told(percent);
+        match Lock::take(data_dir) {
+            Ok(_lock) => Core::finish_erasures(data_dir, clock::now, || {
+                if let Ok(Some(percent)) = far() {
+                    told(percent);
+                }
+            })?,
+            Err(StoreError::Locked { .. }) => thread::sleep(TRY_LOCK_EVERY),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 /// Who runs this command, for the audit. Whoever may write to the database could say anything here; it is to help honest
 /// people remember.
-fn author() -> Author {
+pub fn author() -> Author {
     let uid = fs::metadata("/proc/self").map(|own| own.uid());
     let name = uid.as_ref().ok().and_then(|uid| {
         let users = fs::read_to_string("/etc/passwd").ok()?;

@@ -6,6 +6,7 @@
 
 mod admission;
 mod connection;
+mod erasure;
 mod retention;
 mod supervisor;
 
@@ -129,6 +130,7 @@ pub async fn run(
     background.spawn(orders(log.clone(), figures, stopping.clone()));
     let terms = watch::Sender::new(retention::terms(&config));
     background.spawn(retention::keep(log.clone(), terms.subscribe(), stopping.clone()));
+    background.spawn(erasure::keep(log.clone(), stopping.clone()));
 
     background.spawn(supervisor::watchdog(log.clone(), stopping.clone()));
     supervisor::ready();

@@ -24,6 +24,7 @@ mod transfer;
 mod user;
 mod user_cert;
 mod user_devices;
+mod user_erase;
 mod user_export;
 
 use std::io::{self, IsTerminal, Write};
@@ -55,7 +56,7 @@ enum Command {
     Serve,
     /// Make everything from nothing (configuration, certificate, admin account), then run the server
     Quickstart(quickstart::Args),
-    /// Accounts: add, list, show, new password, disable, enable, remove
+    /// Accounts: add, list, show, new password, disable, enable, remove, export, erase
     #[command(subcommand)]
     User(user::Command),
     /// Codes with which newcomers make accounts for themselves: new, list, remove
@@ -249,6 +250,7 @@ mod tests {
             "user disable a",
             "user enable a",
             "user remove a --yes",
+            "user erase a --yes",
             "user kick a --reason t",
             "user mute a --for 1h --reason t",
             "user unmute a",

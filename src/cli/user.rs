@@ -52,6 +52,14 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Erase a person: all that they said, their direct conversations, their account, and their name wherever it
+    /// stands in the history; with the server running or stopped
+    Erase {
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// End an account's sessions; it may come back
     Kick {
         name: String,
@@ -111,6 +119,7 @@ pub fn run(setup: &Setup, command: Command) -> anyhow::Result<()> {
             }
             change(setup, Order::RemoveUser { name })?;
         }
+        Command::Erase { name, yes } => super::user_erase::run(setup, &name, yes)?,
         Command::Kick { name, reason } => change(setup, Order::KickUser { name, reason })?,
         Command::Mute { name, term } => {
             let (reason, expires) = term.read()?;

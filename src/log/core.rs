@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::event::{AccountId, EventId, KeyChange, Millis, Owner, RoomId, Who};
+use crate::event::{AccountId, Event, EventId, KeyChange, Millis, Owner, RoomId, Who};
 use crate::live::{Ban, Outlaw, Person, Receipt, Roster};
 use crate::room::{Refusal, RoomState};
 use crate::store::{StoreError, Writer};
@@ -13,6 +13,7 @@ use crate::store::{StoreError, Writer};
 use super::audit::{self, Posted};
 use super::credentials::Which;
 use super::directory::Directory;
+use super::erase;
 use super::orders::OrderResult;
 use super::tail::{Entry, Room, TailBudget};
 use super::world::{Batch, Fault, Intent, World};
@@ -29,6 +30,19 @@ pub struct Settings {
     pub rooms_per_account: usize,
     /// All tails together, in bytes.
     pub tail_memory: usize,
+}
+
+impl Settings {
+    /// For orders on the data of a server that does not run.
+    pub(super) fn of_nobody() -> Settings {
+        Settings {
+            host: Arc::from(""),
+            auto_join: Vec::new(),
+            everyone_creates: true,
+            rooms_per_account: usize::MAX,
+            tail_memory: 0,
+        }
+    }
 }
 
 /// Committed, not yet visible.
@@ -107,6 +121,12 @@ pub enum Effect {
     Forget {
         room: Arc<Room>,
     },
+    /// Somebody is to be erased: there is work for whoever does that.
+    Erasing,
+    /// These events are others now, each in its room or, if it is in several, wherever it stands.
+    Rewritten {
+        events: Vec<(Option<RoomId>, Event)>,
+    },
     /// Nothing of this message is left in the store.
     Redacted {
         room: Arc<Room>,
@@ -124,9 +144,9 @@ pub enum Effect {
 const INDEX_AT: usize = 512;
 
 pub struct Core {
-    store: Writer,
-    world: World,
-    clock: Clock,
+    pub(super) store: Writer,
+    pub(super) world: World,
+    pub(super) clock: Clock,
     /// Messages that are stored and wait for the index.
     unindexed: usize,
 }
@@ -216,15 +236,8 @@ impl Core {
         row: Option<i64>,
         Posted { order, by }: Posted,
     ) -> Result<OrderResult, StoreError> {
-        let settings = Settings {
-            host: Arc::from(""),
-            auto_join: Vec::new(),
-            everyone_creates: true,
-            rooms_per_account: usize::MAX,
-            tail_memory: 0,
-        };
         let store = Writer::open(data_dir)?;
-        let mut core = Core::open(store, clock, settings, &Directory::default(), &Roster::default())?;
+        let mut core = Core::open(store, clock, Settings::of_nobody(), &Directory::default(), &Roster::default())?;
         let mut batch = Batch::new((core.clock)());
         let tx = core.store.begin()?;
         let result = core.world.order(&tx, &mut batch, &order)?;
@@ -238,6 +251,25 @@ impl Core {
             tracing::debug!(%error, "the write-ahead log stays for the next start");
         }
         Ok(result)
+    }
+
+    /// Finishes what was begun of erasures; for the command line, when no server runs. The caller holds the lock.
+    pub fn finish_erasures(data_dir: &Path, clock: Clock, mut told: impl FnMut()) -> Result<(), StoreError> {
+        // Nobody has to wait.
+        const STEP: usize = 1_000;
+        let (store, nobody) = (Writer::open(data_dir)?, (Directory::default(), Roster::default()));
+        let mut core = Core::open(store, clock, Settings::of_nobody(), &nobody.0, &nobody.1)?;
+        while let Some(step) = erase::next_step(&core.store, STEP)? {
+            let mut batch = Batch::new((core.clock)());
+            let tx = core.store.begin()?;
+            core.world.erase_step(&tx, &mut batch, &step)?;
+            tx.commit()?;
+            told();
+        }
+        if let Err(error) = core.store.checkpoint() {
+            tracing::debug!(%error, "the write-ahead log stays for the next start");
+        }
+        Ok(())
     }
 
     /// Whether the write-ahead log may hold what was taken away.

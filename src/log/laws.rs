@@ -11,10 +11,13 @@ use tempfile::TempDir;
 use super::core::{Commit, Core, Effect, Settings};
 use super::credentials::Proof;
 use super::directory::Directory;
+use super::erase;
 use super::markers::Place;
 use super::metadata;
 use super::orders::{HashText, Order};
+use super::tail::Page;
 use super::world::{Image, Intent};
+use super::writer::rewrite;
 use crate::event::{AccountId, Body, Event, EventId, KeyChange, Millis, Owner, RoomId, RoomKind, Seq, Speech, Who};
 use crate::live::{Metadata, Receipt, Roster};
 use crate::room::{Actor, Masked, Member, ModeChange, Refusal, RoomState, Topic, Wish, fold_modes};
@@ -64,6 +67,9 @@ enum Step {
     CreateRoom(usize),
     RemoveRoom(usize),
     RemoveUser(usize),
+    EraseUser(usize),
+    /// What is to be done next of erasing somebody, at most so much at once.
+    Erase(usize),
     /// Of themselves, or of a room.
     Describe(usize, Option<usize>, &'static str, Option<&'static str>),
 }
@@ -127,6 +133,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => room.clone().prop_map(Step::CreateRoom),
         1 => room.clone().prop_map(Step::RemoveRoom),
         1 => who.clone().prop_map(Step::RemoveUser),
+        1 => who.clone().prop_map(Step::EraseUser),
+        3 => (1..4usize).prop_map(Step::Erase),
         6 => (who, prop::option::of(room), prop::sample::select(&["a", "b"][..]), prop::option::of(Just("x")))
             .prop_map(|(a, b, c, d)| Step::Describe(a, b, c, d)),
     ]
@@ -285,6 +293,11 @@ impl Bench {
                 strict: true,
             },
             Step::RemoveUser(who) => order(Order::RemoveUser { name: PEOPLE[*who].to_owned() }),
+            Step::EraseUser(who) => order(Order::EraseUser { name: PEOPLE[*who].to_owned() }),
+            Step::Erase(limit) => match erase::next_step(&self.reader(), *limit).unwrap() {
+                Some(step) => Intent::Erase(step),
+                None => Intent::Nothing,
+            },
         }
     }
 
@@ -390,6 +403,8 @@ impl Bench {
                     metadata::put(&self.directory, &self.roster, owner, &changes);
                 }
                 Effect::Redacted { room, target } => room.redact(target),
+                Effect::Rewritten { events } => rewrite(&self.directory, &events),
+                Effect::Forget { room } => room.forget_entries(),
                 Effect::Present { account, room, inside: true } => drop(self.inside.insert((account, room))),
                 Effect::Present { account, room, inside: false } => drop(self.inside.remove(&(account, room))),
                 _ => {}
@@ -424,9 +439,10 @@ impl Bench {
     fn dump(&self) -> Vec<String> {
         let conn = rusqlite::Connection::open(database_path(self.dir.path())).unwrap();
         let mut dump = Vec::new();
-        for table in
-            ["accounts", "rooms", "members", "invites", "room_masks", "markers", "events", "log", "meta", "metadata"]
-        {
+        let tables = "accounts rooms members invites room_masks markers events log metadata erasures erasure_masks";
+        // Each server has a salt of its own.
+        let meta = "(SELECT * FROM meta WHERE key <> 'name_salt')";
+        for table in tables.split(' ').chain([meta]) {
             let mut statement = conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
             let count = statement.column_count();
             let mut rows = statement.query([]).unwrap();
@@ -449,6 +465,9 @@ impl Bench {
         let mut all: BTreeMap<EventId, Event> = BTreeMap::new();
         for row in &rooms {
             let log = reader.read(row.id, 1, usize::MAX).unwrap();
+            if self.is_on_its_way_out(&reader, row.id, row.kind) {
+                continue;
+            }
             let seqs: Vec<Seq> = log.iter().map(|(seq, _)| *seq).collect();
             assert_eq!(seqs, (1..=log.len() as Seq).collect::<Vec<_>>(), "{}", row.name);
             assert_eq!(reader.head(row.id).unwrap(), log.len() as Seq);
@@ -482,6 +501,11 @@ impl Bench {
             let shown = self.directory.by_id(row.id).expect("a room that is visible");
             assert_eq!(&*shown.snapshot().state, memory, "what is visible, and memory");
             assert_eq!(shown.snapshot().head, *head);
+            for (seq, event) in &log {
+                if let Page::Entries(entries) = shown.read(*seq, 1) {
+                    assert_eq!(&entries[0].event, event, "what is in the tail, and in the store");
+                }
+            }
             assert!(self.directory.by_key(key).is_some_and(|other| Arc::ptr_eq(&other, &shown)));
             if row.kind == RoomKind::Channel {
                 let present: BTreeSet<AccountId> = memory.present().map(|(id, _)| id).collect();
@@ -498,6 +522,12 @@ impl Bench {
         let times: Vec<Millis> = all.values().map(|event| event.time).collect();
         assert!(times.is_sorted(), "time went back");
         assert!(all.keys().all(|id| *id <= image.last.0));
+    }
+
+    /// Whether it is a conversation with somebody who is being erased.
+    fn is_on_its_way_out(&self, reader: &Reader, room: RoomId, kind: RoomKind) -> bool {
+        let members = reader.members(room).unwrap();
+        kind == RoomKind::Direct && members.iter().any(|member| member.nick.starts_with("erased-"))
     }
 
     /// What is shown of metadata are its rows; and there are none of what is gone.
@@ -558,6 +588,26 @@ proptest! {
         bench.check();
         bench.act(&Act::Group { steps: (0..PEOPLE.len()).map(Step::Online).collect(), now: 10_000, trap: None });
         bench.check();
+    }
+
+    /// Whoever is erased in the end is nowhere, whatever they did and others did to them; and the law still holds.
+    #[test]
+    fn nothing_of_who_is_erased_is_left(program in any_program(1), limit in 1usize..60) {
+        let mut bench = Bench::new();
+        program.iter().for_each(|act| bench.act(act));
+        bench.act(&group(&[Step::EraseUser(0)]));
+        bench.check();
+        while erase::next_step(&bench.reader(), limit).unwrap().is_some() {
+            bench.act(&group(&[Step::Erase(limit)]));
+            bench.check();
+        }
+        for line in bench.dump() {
+            prop_assert!(!line.to_lowercase().contains("anna"), "{}", line);
+        }
+        bench.act(&Act::Crash);
+        bench.act(&group(&[Step::Online(0), Step::Online(1), Step::Direct(0, 1), Step::Direct(1, 0), Step::Enter(0, 1, None)]));
+        bench.check();
+        prop_assert!(bench.dump().iter().all(|line| !line.contains("anna")));
     }
 
     /// Whoever leaves out all that was refused gets the same log, the same tables and the same memory.

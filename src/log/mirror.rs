@@ -89,7 +89,7 @@ pub(super) fn apply(
     Ok(())
 }
 
-fn save_masks(tx: &Tx<'_>, room: RoomId, before: &Masks, after: &Masks) -> Result<(), StoreError> {
+pub(super) fn save_masks(tx: &Tx<'_>, room: RoomId, before: &Masks, after: &Masks) -> Result<(), StoreError> {
     for (list, old) in before.iter().filter(|(list, old)| after.find(*list, &old.mask) != Some(old)) {
         tx.remove_mask(room, list, &old.mask)?;
     }

@@ -9,6 +9,7 @@ mod credentials;
 mod cursor;
 mod devices;
 mod directory;
+mod erase;
 mod figures;
 mod markers;
 mod metadata;
@@ -32,6 +33,7 @@ pub use credentials::{CERTIFICATES_MAX, Proof, Which};
 pub use cursor::Cursor;
 pub use devices::DEVICES_MAX;
 pub use directory::Directory;
+pub use erase::EraseStep;
 pub use figures::Figures;
 pub use markers::Place;
 pub use orders::{HashText, Order, OrderResult, parse_retention};
@@ -45,6 +47,6 @@ pub use writer::{Log, LogClosed, Reply, Running};
 // What a reader of the log has to know of the store below it, so that nobody above knows the store itself.
 pub use crate::store::{
     AccountRow as Account, AuditQuery, AuditRow, BanKind, BanRow, CertificateRow, Conversation, DeviceRow as Device,
-    Due, Gap, InvitationRow, MORE_MAX, Mark, Missed, RoomRow, RoomStats, Shown, Span, StoreError, Terms, TokenRow,
-    Wanted,
+    Due, Erasure, Gap, InvitationRow, MORE_MAX, Mark, Missed, RoomRow, RoomStats, Shown, Span, StoreError, Terms,
+    TokenRow, Wanted,
 };

@@ -43,6 +43,10 @@ pub enum Order {
     RemoveUser {
         name: String,
     },
+    /// Nothing of what they said or were stays, but that somebody was there.
+    EraseUser {
+        name: String,
+    },
     CreateRoom {
         name: String,
         topic: Option<String>,
@@ -155,6 +159,7 @@ impl World {
             Order::Disable { name } => self.set_disabled(tx, batch, name, true),
             Order::Enable { name } => self.set_disabled(tx, batch, name, false),
             Order::RemoveUser { name } => self.remove_user(tx, batch, name),
+            Order::EraseUser { name } => self.erase_user(tx, batch, name),
             Order::CreateRoom { name, topic } => self.create_room(tx, batch, name, topic.as_deref()),
             Order::RemoveRoom { name } => self.remove_room(tx, batch, name),
             Order::KeepRoom { name, retention } => self.keep_room(tx, name, *retention),
@@ -318,6 +323,12 @@ pub(super) fn add_user(
         };
         return Ok(OrderResult::failed(format!("the account {} {advice}", row.name)));
     }
+    if tx.is_erased_name(name.key(), name.skeleton())? {
+        return Ok(OrderResult::failed(
+            "the name, or one that looks like it, was that of somebody who was erased: nobody gets it, so that nobody can \
+             pose as them; choose another name",
+        ));
+    }
     if let Some(row) = tx.accounts_by_skeleton(name.skeleton())? {
         return Ok(OrderResult::failed(format!(
             "{} looks like the existing account {}; choose a name that nobody can mistake for it",
@@ -348,6 +359,6 @@ pub(super) fn find_user(tx: &Tx<'_>, name: &str) -> Result<Result<AccountRow, Or
     Ok(row.ok_or_else(|| OrderResult::failed(format!("there is no account {name}; see `chatd user list`"))))
 }
 
-fn end(batch: &mut Batch, row: &AccountRow, reason: &str) {
+pub(super) fn end(batch: &mut Batch, row: &AccountRow, reason: &str) {
     batch.effects.push(Effect::EndSessions { account: row.id, which: Which::All, reason: reason.into() });
 }

@@ -14,6 +14,7 @@ use crate::store::{
     Reader, RoomRow, RoomStats, StoreError, Terms, TokenRow,
 };
 
+use super::erase::{EraseStep, next_step};
 use super::tail::Entry;
 
 #[derive(Clone)]
@@ -154,6 +155,11 @@ impl Readers {
     /// The first room from this id on in which something is older than its term.
     pub async fn due(&self, terms: Terms, now: Millis, from: RoomId) -> Result<Option<Due>, StoreError> {
         self.look(move |reader| reader.due(terms, now, from)).await
+    }
+
+    /// What is to be done next of erasing somebody, at most so many entries at once.
+    pub async fn erase_step(&self, limit: usize) -> Result<Option<EraseStep>, StoreError> {
+        self.look(move |reader| next_step(reader, limit)).await
     }
 
     /// The invitation code with this hash.

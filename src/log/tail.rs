@@ -295,6 +295,24 @@ impl Room {
         self.redactions.fetch_add(1, Ordering::Release);
     }
 
+    /// Puts events in the places of what they were, where the tail has them.
+    pub(super) fn rewrite(&self, events: &[&Event]) {
+        let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
+        for event in events {
+            let at = tail.entries.partition_point(|entry| entry.event.id < event.id);
+            if let Some(entry) = tail.entries.get_mut(at).filter(|entry| entry.event.id == event.id) {
+                let before = entry.weight();
+                *entry = Entry::new(Event::clone(event));
+                // Names may have become longer, but weigh nothing.
+                let lost = before.saturating_sub(entry.weight());
+                tail.weight -= lost;
+                self.budget.used.fetch_sub(lost, Ordering::Relaxed);
+            }
+        }
+        drop(tail);
+        self.redactions.fetch_add(1, Ordering::Release);
+    }
+
     /// Grows when something is taken back: whoever holds entries from before has to read them again.
     pub fn redactions(&self) -> usize {
         self.redactions.load(Ordering::Acquire)

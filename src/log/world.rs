@@ -1,7 +1,7 @@
 //! All rooms as the writer sees them, ahead of everybody else by the group it is working on. `execute` decides one
 //! intent on them and writes what follows into the open transaction; `undo` takes a whole group back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::core::{Effect, Growth, Settings};
 use super::credentials::Proof;
 use super::devices;
 use super::directory::Directory;
+use super::erase::{EraseStep, is_erased};
 use super::markers::Place;
 use super::orders::{HashText, Order, OrderResult};
 use super::past::direct_key;
@@ -67,6 +68,8 @@ pub enum Intent {
     /// Delete what is older than its term, at most so many messages (and ten times as many comings and goings). If there
     /// may be more, the receipt names the room.
     Prune { due: Due, limit: usize },
+    /// A step of erasing somebody.
+    Erase(EraseStep),
 }
 
 pub(super) enum Fault {
@@ -92,6 +95,8 @@ pub(super) struct World {
     online: HashMap<AccountId, u32>,
     /// The hash that a stronger one of the same password has replaced: another device may be logging in by it.
     rehashed: HashMap<AccountId, Arc<str>>,
+    /// Accounts erased since the start: what their sessions, or others, had submitted before does not happen any more.
+    shut_out: HashSet<AccountId>,
     last_event: EventId,
     last_time: Millis,
     pub(super) settings: Settings,
@@ -119,6 +124,7 @@ pub(super) struct Batch {
     rooms_gone: Vec<Slot>,
     keys_before: HashMap<RoomId, String>,
     online_before: HashMap<AccountId, u32>,
+    shut_out_new: Vec<AccountId>,
     counters_before: Option<(EventId, Millis)>,
 }
 
@@ -134,6 +140,7 @@ impl Batch {
             rooms_gone: Vec::new(),
             keys_before: HashMap::new(),
             online_before: HashMap::new(),
+            shut_out_new: Vec::new(),
             counters_before: None,
         }
     }
@@ -167,6 +174,7 @@ impl World {
             by_key: HashMap::new(),
             online: HashMap::new(),
             rehashed: HashMap::new(),
+            shut_out: HashSet::new(),
             last_event,
             last_time: store.last_time()?,
             settings,
@@ -178,6 +186,9 @@ impl World {
             world.put(slot);
         }
         for row in store.accounts()? {
+            if is_erased(&row) {
+                world.shut_out.insert(row.id);
+            }
             if !row.removed {
                 if AccountName::parse(&row.name).is_err_and(|error| error == NameError::Reserved) {
                     tracing::warn!(account = %row.name, "nobody can log in to this account: the name belongs to the server");
@@ -241,12 +252,18 @@ impl World {
             self.set_key(id, key);
         }
         self.online.extend(batch.online_before);
+        for id in batch.shut_out_new {
+            self.shut_out.remove(&id);
+        }
         if let Some(counters) = batch.counters_before {
             (self.last_event, self.last_time) = counters;
         }
     }
 
     pub(super) fn execute(&mut self, tx: &Tx<'_>, batch: &mut Batch, intent: &Intent) -> Result<Receipt, Fault> {
+        if !self.shut_out.is_empty() && self.is_of_the_erased(intent) {
+            return Err(Refusal::NotStored("Not done: this account is no more".into()).into());
+        }
         match intent {
             Intent::InRoom { room, actor, wish } => self.in_room(tx, batch, *room, actor, wish),
             Intent::Enter { name, key, actor, realname, word } => {
@@ -271,7 +288,9 @@ impl World {
                 Ok(Receipt { event: None, room: None })
             }
             Intent::Offline { who, reason, device, seen } => {
-                devices::saw(tx, batch, who.id, device, *seen)?;
+                if !self.is_shut_out(who.id) {
+                    devices::saw(tx, batch, who.id, device, *seen)?;
+                }
                 self.offline(tx, batch, who, reason)
             }
             Intent::ForgetDevice { account, device } => {
@@ -326,6 +345,7 @@ impl World {
                 }
                 Ok(Receipt { event: None, room: (gone == *limit || more).then_some(due.room) })
             }
+            Intent::Erase(step) => Ok(self.erase_step(tx, batch, step)?),
         }
     }
 
@@ -640,6 +660,41 @@ impl World {
     /// The account has a new password: nothing that was checked against an older one counts.
     pub(super) fn forget_password(&mut self, account: AccountId) {
         self.rehashed.remove(&account);
+    }
+
+    /// Nothing is done by this account any more, or to it.
+    pub(super) fn shut_out(&mut self, batch: &mut Batch, account: AccountId) {
+        if self.shut_out.insert(account) {
+            batch.shut_out_new.push(account);
+        }
+    }
+
+    pub(super) fn is_shut_out(&self, account: AccountId) -> bool {
+        self.shut_out.contains(&account)
+    }
+
+    /// The channels of which this holds.
+    pub(super) fn channels(&self, holds: impl Fn(&RoomState) -> bool) -> Vec<RoomId> {
+        let channels = self.rooms.iter().filter(|(_, slot)| slot.room.kind == RoomKind::Channel && holds(&slot.state));
+        let mut ids: Vec<RoomId> = channels.map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    pub(super) fn room(&self, id: RoomId) -> Option<Arc<Room>> {
+        self.rooms.get(&id).map(|slot| slot.room.clone())
+    }
+
+    /// Another state at the same place: the log itself was changed below it.
+    pub(super) fn restate(&mut self, batch: &mut Batch, id: RoomId, state: RoomState) {
+        let Some(slot) = self.rooms.get_mut(&id) else { return };
+        let before = (slot.state.clone(), slot.head, slot.needs_reset);
+        batch.rooms_before.entry(id).or_insert(before);
+        slot.state = Arc::new(state);
+        batch.growth_of.entry(id).or_insert_with(|| {
+            batch.growth.push(Growth { room: slot.room.clone(), entries: Vec::new(), state: None });
+            batch.growth.len() - 1
+        });
     }
 
     pub(super) fn state(&self, id: RoomId) -> Option<&RoomState> {

@@ -2,16 +2,17 @@
 //! one; the load makes the groups, and only where very many readers are woken a timer does ([`Pace`]). The thread decides and commits; the task makes visible and rings, so that
 //! the next group is on its way to the disk while the last one is on its way to the people.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::clock::Clock;
-use crate::event::{EventId, Note, NoteBody};
+use crate::event::{Event, EventId, Note, NoteBody, RoomId};
 use crate::failpoint::{self, Step};
 use crate::live::{Ack, Bans, Mailbox, Outlaw, Receipt, Roster, Watches};
 use crate::room::Refusal;
@@ -85,6 +86,7 @@ struct Shared {
     readers: Readers,
     figures: Figures,
     tails: Arc<TailBudget>,
+    erasing: Notify,
 }
 
 /// The thread and the task behind a [`Log`].
@@ -133,6 +135,7 @@ impl Log {
             readers,
             figures: figures.clone(),
             tails: core.tails(),
+            erasing: Notify::new(),
         });
         let writer = std::thread::Builder::new()
             .name("chatd-writer".to_owned())
@@ -175,6 +178,11 @@ impl Log {
         let goal = self.shared.committed.load(Ordering::Acquire);
         let mut published = self.shared.published.subscribe();
         let _publisher_gone = published.wait_for(|serial| *serial >= goal).await;
+    }
+
+    /// Waits until somebody is to be erased.
+    pub async fn erasing(&self) {
+        self.shared.erasing.notified().await;
     }
 
     pub fn is_closed(&self) -> bool {
@@ -408,5 +416,25 @@ fn take_effect(shared: &Shared, effect: Effect) {
         }
         Effect::Forget { room } => room.forget_entries(),
         Effect::Redacted { room, target } => room.redact(target),
+        Effect::Erasing => shared.erasing.notify_one(),
+        Effect::Rewritten { events } => rewrite(&shared.directory, &events),
+    }
+}
+
+/// Events that are others now, into the tails that have them.
+pub(super) fn rewrite(directory: &Directory, events: &[(Option<RoomId>, Event)]) {
+    let mut of_rooms: BTreeMap<RoomId, Vec<&Event>> = BTreeMap::new();
+    let mut anywhere = Vec::new();
+    for (room, event) in events {
+        match room {
+            Some(room) => of_rooms.entry(*room).or_default().push(event),
+            None => anywhere.push(event),
+        }
+    }
+    for (room, events) in of_rooms {
+        directory.by_id(room).iter().for_each(|room| room.rewrite(&events));
+    }
+    if !anywhere.is_empty() {
+        directory.channels().iter().for_each(|room| room.rewrite(&anywhere));
     }
 }

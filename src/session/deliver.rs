@@ -202,7 +202,8 @@ impl Session {
         let removed: Vec<RoomId> =
             self.cursors.iter().filter(|(_, cursor)| cursor.room.is_removed()).map(|(id, _)| *id).collect();
         for id in removed {
-            if let Some(cursor) = self.cursors.remove(&id) {
+            // Between two there is nothing to be thrown out of.
+            if let Some(cursor) = self.cursors.remove(&id).filter(|cursor| cursor.room.kind == RoomKind::Channel) {
                 let line = Line::new().source(&self.ctx.info.name).command("KICK").param(&cursor.room.name());
                 self.say(line.param(&self.person.nick).last("The room was removed by an administrator"));
                 self.finish_answer();

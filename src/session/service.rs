@@ -147,12 +147,13 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: "users",
-        usage: "[after <name> | add <name> [admin] [bot] | reset|disable|enable|devices|remove <name> | revoke <name> <device> | kick <name> [reason] | mute <name> [for <time>] [reason] | unmute <name>] [json]",
+        usage: "[after <name> | add <name> [admin] [bot] | reset|disable|enable|devices|remove|erase <name> | revoke <name> <device> | kick <name> [reason] | mute <name> [for <time>] [reason] | unmute <name>] [json]",
         summary: "looks after accounts (for administrators)",
         details: &[
             "users add carol              makes an account with a password that is made up and shown once; with admin or bot behind it",
             "users reset carol            another password; sessions and tokens end",
             "users disable carol          locks it out; users enable lets it in again",
+            "users remove carol           asks first; what it said stays. users erase carol takes that and the name away, too",
             "users kick carol reason      ends its sessions; users mute carol for 1h lets it say nothing that long",
             "users devices carol          its devices and their tokens; users revoke carol phone takes one away",
             JSON,

@@ -15,7 +15,7 @@ use super::{Reader, Reads};
 const FORMAT: u32 = 1;
 
 /// The tables, in an order in which rows may refer to those before them, and in which order their rows come.
-const TABLES: [(&str, &str); 17] = [
+const TABLES: [(&str, &str); 20] = [
     ("accounts", "id"),
     ("rooms", "id"),
     ("members", "room_id, account_id"),
@@ -31,6 +31,10 @@ const TABLES: [(&str, &str); 17] = [
     ("events", "id"),
     ("log", "room_id, seq"),
     ("audit", "id"),
+    // An erasure that was begun is finished by whoever takes it over; and no name is given again.
+    ("erasures", "account_id"),
+    ("erasure_masks", "account_id, event_id"),
+    ("erased_names", "mark"),
     ("meta", "key"),
     // The newest id ever given in each table: none is given twice.
     ("sqlite_sequence", "name"),

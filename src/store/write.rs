@@ -117,7 +117,7 @@ pub(super) struct Leaving {
     kind: i64,
     pub room: Option<i64>,
     actor: Option<i64>,
-    text: Option<String>,
+    pub text: Option<String>,
 }
 
 impl Tx<'_> {
@@ -267,16 +267,16 @@ pub(super) fn leaving(conn: &Connection, id: i64) -> Result<Option<Leaving>> {
 
 /// What of a body goes into which column; `history::event` reads it back.
 #[derive(Default)]
-struct Columns<'a> {
-    target: Option<&'a Who>,
+pub(super) struct Columns<'a> {
+    pub target: Option<&'a Who>,
     about: Option<i64>,
-    text: Option<Cow<'a, str>>,
-    tags: Option<&'a str>,
-    cuts: Option<String>,
+    pub text: Option<Cow<'a, str>>,
+    pub tags: Option<&'a str>,
+    pub cuts: Option<String>,
 }
 
 impl<'a> Columns<'a> {
-    fn of(body: &'a Body) -> Columns<'a> {
+    pub(super) fn of(body: &'a Body) -> Columns<'a> {
         fn filled(text: &str) -> Option<Cow<'_, str>> {
             (!text.is_empty()).then_some(Cow::Borrowed(text))
         }

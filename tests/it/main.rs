@@ -25,6 +25,7 @@ mod devices;
 mod disk_full;
 mod doctor;
 mod durable;
+mod erase;
 mod event_playback;
 mod external;
 mod harness;

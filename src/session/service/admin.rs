@@ -63,6 +63,19 @@ impl Session {
                 let sure = format!("This takes {name} away for good. If you are sure: users remove {name} yes");
                 self.service_outcome(to.json, false, &sure);
             }
+            (Some("erase"), [_, name, yes]) if yes.eq_ignore_ascii_case("yes") => {
+                let order = Order::EraseUser { name: (*name).to_owned() };
+                let done = "The account is closed, and is being erased: all that it said, its direct conversations, its name. \
+                            `chatd audit` on the server says when that is done.";
+                self.administer(order, done, to).await;
+            }
+            (Some("erase"), [_, name]) => {
+                let sure = format!(
+                    "This takes away all that {name} said, their direct conversations and their name, for good. `chatd user \
+                     export` on the server writes it down first. If you are sure: users erase {name} yes"
+                );
+                self.service_outcome(to.json, false, &sure);
+            }
             (Some("kick"), [_, name, reason @ ..]) => {
                 let order = Order::KickUser { name: (*name).to_owned(), reason: reason.join(" ") };
                 self.administer(order, &format!("{name}'s sessions end; it may come back."), to).await;

@@ -11,6 +11,7 @@ mod completions;
 mod config;
 mod doctor;
 mod history;
+mod import;
 mod invite;
 mod man;
 mod output;
@@ -81,7 +82,7 @@ enum Command {
     Status(status::Args),
     /// Write the whole server as lines of JSON, while it runs or not
     Export(transfer::ExportArgs),
-    /// Take what `chatd export` wrote into an empty data directory
+    /// Take what `chatd export` wrote, or logs of WeeChat, irssi, ZNC and Slack, into a new data directory
     Import(transfer::ImportArgs),
     /// What administrators did: who, what, when, from where
     Audit(audit::Args),
@@ -284,6 +285,10 @@ mod tests {
             "export",
             "export f.jsonl --with-secrets",
             "import f.jsonl",
+            "import --from weechat d --dry-run --zone Europe/Berlin --map m --skip",
+            "import --from irssi d e",
+            "import --from znc d --room #a",
+            "import --from slack f.zip",
             "audit --last 5 --since 2d --who root --json",
             "backup f.gz",
             "restore f.gz --check",

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::Setup;
 use super::output::new_file;
+use super::{Setup, usage};
 use crate::store::{Lock, Writer};
 
 /// Lines between two looks at how far it is.
@@ -28,8 +28,11 @@ pub struct ExportArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct ImportArgs {
-    /// What `chatd export` wrote; "-": from the standard input
-    file: PathBuf,
+    /// What `chatd export` wrote ("-": from the standard input); with --from: files or folders of logs, or a Slack export
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    foreign: super::import::Args,
 }
 
 pub fn export(setup: &Setup, args: &ExportArgs) -> anyhow::Result<()> {
@@ -53,11 +56,19 @@ pub fn export(setup: &Setup, args: &ExportArgs) -> anyhow::Result<()> {
 }
 
 pub fn import(setup: &Setup, args: &ImportArgs) -> anyhow::Result<()> {
+    if let Some(format) = args.foreign.from {
+        return super::import::run(setup, &args.foreign, format, &args.files);
+    }
+    let [file] = &args.files[..] else {
+        return usage(
+            "what `chatd export` wrote is one file; for logs of other systems say which: --from weechat, irssi, znc, slack",
+        );
+    };
     let (config, _) = setup.load()?;
     let dir = &config.server.data_dir;
-    let from: Box<dyn BufRead> = match args.file == Path::new("-") {
+    let from: Box<dyn BufRead> = match file == Path::new("-") {
         true => Box::new(io::stdin().lock()),
-        false => Box::new(BufReader::new(File::open(&args.file).with_context(|| args.file.display().to_string())?)),
+        false => Box::new(BufReader::new(File::open(file).with_context(|| file.display().to_string())?)),
     };
     let _lock = Lock::take(dir)?;
     let mut writer = Writer::open(dir)?;
@@ -72,7 +83,7 @@ pub fn import(setup: &Setup, args: &ImportArgs) -> anyhow::Result<()> {
     let tx = writer.begin()?;
     let imported = tx.import(from.lines().inspect(|_| told.another()));
     told.end();
-    let imported = imported.with_context(|| format!("{} (nothing was imported)", args.file.display()))?;
+    let imported = imported.with_context(|| format!("{} (nothing was imported)", file.display()))?;
     tx.commit()?;
     // The words are no part of it: searching works without them, slowly, should this be interrupted.
     loop {

@@ -29,6 +29,7 @@ mod erase;
 mod event_playback;
 mod external;
 mod harness;
+mod import;
 mod invite;
 mod isupport;
 mod join_in_flow;

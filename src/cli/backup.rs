@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use flate2::Compression;
@@ -17,6 +18,8 @@ use crate::clock;
 use crate::store::{self, Lock, database_path};
 
 const PIECE: usize = 256 * 1024;
+/// How often what was copied goes to the disk.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
 pub struct BackupArgs {
@@ -43,8 +46,8 @@ pub fn backup(setup: &Setup, args: &BackupArgs) -> anyhow::Result<()> {
         bail!("{} is there already: name a file that is not", file.display());
     }
     let (copy, packed) = (Part::beside(file, "copy")?, Part::beside(file, "part")?);
-    progress("copying");
-    store::copy_whole(&config.server.data_dir, &copy.0)?;
+    be_humble();
+    copy_and_tell(&config.server.data_dir, &copy.0)?;
     let examined = store::examine(&copy.0)?;
     let from = File::open(&copy.0).with_context(|| copy.name())?;
     let size = from.metadata()?.len();
@@ -110,6 +113,36 @@ pub fn restore(setup: &Setup, args: &RestoreArgs) -> anyhow::Result<()> {
         write!(io::stdout(), "; what was there before is {}", aside.display())?;
     }
     Ok(writeln!(io::stdout())?)
+}
+
+/// Those who chat come first: to the processor, and with most schedulers to the disk, too.
+fn be_humble() {
+    // Where it is not allowed, the backup is made all the same.
+    let _ = rustix::process::nice(10);
+}
+
+/// Copies, says how far it is, and has what was written go to the disk bit by bit: all of it at once would be in the way of
+/// those who wait for theirs.
+fn copy_and_tell(data_dir: &Path, to: &Path) -> anyhow::Result<()> {
+    let size = fs::metadata(database_path(data_dir)).map_or(0, |file| file.len());
+    progress("copying");
+    std::thread::scope(|scope| {
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        scope.spawn(move || {
+            while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = wait.recv_timeout(FLUSH_EVERY) {
+                let Ok(file) = File::open(to) else { continue };
+                // If that fails, so does what comes after the copy, which says why.
+                let _ = file.sync_data();
+                if let Some(percent) = file.metadata().ok().and_then(|file| (file.len() * 100).checked_div(size)) {
+                    progress(&format!("copying {} %", percent.min(100)));
+                }
+            }
+        });
+        let copied = store::copy_whole(data_dir, to);
+        drop(done);
+        copied
+    })?;
+    Ok(())
 }
 
 /// Compares with the checksum beside the file, if there is one.

@@ -17,7 +17,8 @@ pub struct Examined {
 }
 
 /// Writes the state of this moment to `to`, a file that is empty or not there. It is one read: nobody has to wait for it,
-/// and what is committed meanwhile is not in it.
+/// and what is committed meanwhile is not in it. Until it is over the write-ahead log cannot be begun anew, and grows by
+/// what is written; what has piled up is then moved into the database here, rather than by the next who writes.
 pub fn copy_whole(data_dir: &Path, to: &Path) -> Result<()> {
     let path = open::database_path(data_dir);
     let copy = || -> Result<()> {
@@ -25,6 +26,8 @@ pub fn copy_whole(data_dir: &Path, to: &Path) -> Result<()> {
         open::is_current(&conn)?;
         let to = to.to_str().ok_or_else(|| StoreError::other("the name of the copy is no text"))?;
         conn.execute("VACUUM INTO ?1", [to])?;
+        // Whoever else is at it does it instead.
+        conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         Ok(())
     };
     copy().map_err(|error| error.at(&path))

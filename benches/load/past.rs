@@ -180,7 +180,6 @@ pub async fn backup(name: String, kind: &Kind, lines: usize) -> Result<Figures> 
         note: "latency: the pair's; processor time: the server's, not that of the backup".to_owned(),
         ..Figures::default()
     }
-    .with("longest sync of the disk ms", talk.disk)
     .with("MB of database", about.bytes as f64 / 1e6)
     .with("MB of backup", std::fs::metadata(&file)?.len() as f64 / 1e6))
 }

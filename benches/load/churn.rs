@@ -17,7 +17,7 @@ const ROOMS: usize = 40;
 /// Lines that each says before it goes.
 const LINES: usize = 10;
 /// From coming to going.
-const STAY: Duration = Duration::from_secs(2);
+const STAY: Duration = Duration::from_secs(4);
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Resident memory and what the server knows of, KiB, at a moment in minutes.

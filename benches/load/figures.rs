@@ -91,15 +91,6 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// A number with as many digits as people read.
-pub fn short(value: f64) -> String {
-    match value.abs() {
-        big if big >= 100.0 => format!("{value:.0}"),
-        middle if middle >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    }
-}
-
 /// The run whose cost per unit is in the middle; beside trouble it is the p99 that counts.
 pub fn middle(mut runs: Vec<Figures>) -> Figures {
     let counts = |f: &Figures| match f.latency {

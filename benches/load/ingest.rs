@@ -54,9 +54,13 @@ pub async fn run(name: String, kind: &Kind, window: usize, messages: usize) -> R
     if kind.is_chatd() {
         let batch = (after.0 - before.0) / (after.1 - before.1).max(1.0);
         let dir = server.stop()?;
-        let bare = bare(&dir.path().join("data/chat.db"), dir.path(), batch.round().max(1.0) as usize)?;
-        figures =
-            figures.with("a commit", batch).with("bare SQLite /s", bare).with("fdatasync ms", fdatasync(dir.path())?);
+        let db = dir.path().join("data/chat.db");
+        let bare = |index| bare(&db, dir.path(), batch.round().max(1.0) as usize, index);
+        figures = figures
+            .with("a commit", batch)
+            .with("bare SQLite with its index /s", bare(true)?)
+            .with("bare SQLite /s", bare(false)?)
+            .with("fdatasync ms", fdatasync(dir.path())?);
     }
     Ok(figures)
 }
@@ -106,12 +110,14 @@ async fn commits(port: u16) -> Result<(f64, f64)> {
 }
 
 /// Messages a second when the rows of `from` are put into an empty database of the same schema by nobody but SQLite, so
-/// many messages in a commit, each of them as durable as chatd's.
-fn bare(from: &Path, dir: &Path, batch: usize) -> Result<f64> {
+/// many messages in a commit, each of them as durable as chatd's. `index`: the full-text index takes them in, too, in
+/// transactions of its own, as it does in chatd.
+fn bare(from: &Path, dir: &Path, batch: usize, index: bool) -> Result<f64> {
+    const INDEX_AT: usize = 512;
     let old = Connection::open(from)?;
-    let data = dir.join("bare");
-    drop(::chatd::store::Writer::open(&data)?);
-    let new = Connection::open(data.join("chat.db"))?;
+    let data = tempfile::tempdir_in(dir)?;
+    drop(::chatd::store::Writer::open(data.path())?);
+    let new = Connection::open(data.path().join("chat.db"))?;
     new.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
          PRAGMA wal_autocheckpoint = 2000;",
@@ -142,15 +148,25 @@ fn bare(from: &Path, dir: &Path, batch: usize) -> Result<f64> {
     if count == 0 {
         return Ok(0.0);
     }
-    let began = Instant::now();
+    let text = "x".repeat(100);
+    let (began, mut indexed) = (Instant::now(), 0);
     for from in (0..count).step_by(batch) {
+        let until = count.min(from + batch);
         new.execute_batch("BEGIN IMMEDIATE")?;
-        for n in from..count.min(from + batch) {
+        for n in from..until {
             for (insert, rows) in &tables {
                 new.prepare_cached(insert)?.execute(rusqlite::params_from_iter(&rows[n]))?;
             }
         }
         new.execute_batch("COMMIT")?;
+        if index && until - indexed >= INDEX_AT {
+            new.execute_batch("BEGIN IMMEDIATE")?;
+            for n in indexed..until {
+                new.prepare_cached("INSERT INTO search (rowid, text) VALUES (?, ?)")?.execute((n as i64 + 1, &text))?;
+            }
+            new.execute_batch("COMMIT")?;
+            indexed = until;
+        }
     }
     Ok(count as f64 / began.elapsed().as_secs_f64())
 }

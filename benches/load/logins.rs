@@ -43,7 +43,10 @@ pub async fn storm(name: String, kind: &Kind, seconds: f64) -> Result<Figures> {
         ..Figures::default()
     };
     let [_, p99, _] = report.latency.unwrap_or_default();
-    Ok(figures.with("hashes /s of one core", limit).with("a login's p99 ms", p99))
+    Ok(figures
+        .with("hashes /s of one core", limit)
+        .with("a login's p99 ms", p99)
+        .with("longest sync of the disk ms", talk.disk))
 }
 
 /// The server is started on the data of so many clients, and all come back at once, while two people chat.
@@ -78,7 +81,10 @@ pub async fn come_back(name: String, kind: &Kind, clients: usize, by: By) -> Res
         ..Figures::default()
     };
     let [p50, _, max] = report.latency.unwrap_or_default();
-    let figures = figures.with("half are back after s", p50 / 1e3).with("all after s", max / 1e3);
+    let figures = figures
+        .with("longest sync of the disk ms", talk.disk)
+        .with("half are back after s", p50 / 1e3)
+        .with("all after s", max / 1e3);
     Ok(if limit > 0.0 { figures.with("hashes /s of one core", limit) } else { figures })
 }
 

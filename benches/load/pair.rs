@@ -1,7 +1,10 @@
 //! Two people who chat while something else goes on: how long their lines take is what everybody else would feel.
 
 use std::cell::{Cell, RefCell};
+use std::io::{Seek, SeekFrom, Write};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -26,6 +29,41 @@ pub struct Pair {
     heard: Rc<Heard>,
     speaking: Vec<JoinHandle<Result<u64>>>,
     listening: Vec<JoinHandle<()>>,
+    disk: Disk,
+}
+
+/// A thread that asks the disk now and then how long a sync takes: where everything is stored before it is said, what the
+/// disk makes people wait is no fault of the server.
+struct Disk {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<Result<Vec<u32>>>,
+}
+
+impl Disk {
+    fn watch(dir: &std::path::Path) -> Result<Disk> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (told, mut file) = (stop.clone(), std::fs::File::create(dir.join("disk"))?);
+        let thread = std::thread::spawn(move || {
+            let mut micros = Vec::new();
+            while !told.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(50));
+                let began = Instant::now();
+                file.seek(SeekFrom::Start(0))?;
+                file.write_all(&[1; 4096])?;
+                file.sync_data()?;
+                micros.push(began.elapsed().as_micros() as u32);
+            }
+            Ok(micros)
+        });
+        Ok(Disk { stop, thread })
+    }
+
+    /// The longest, milliseconds.
+    fn longest(self) -> Result<f64> {
+        self.stop.store(true, Ordering::Relaxed);
+        let micros = self.thread.join().map_err(|_| anyhow::anyhow!("a thread has failed"))??;
+        Ok(quantiles(micros).map_or(0.0, |[.., max]| max))
+    }
 }
 
 #[derive(Default)]
@@ -41,6 +79,8 @@ pub struct Talk {
     pub lines: u64,
     /// Lines that were lost, doubled or out of order.
     pub faults: u64,
+    /// The longest that the disk took for a sync meanwhile, milliseconds.
+    pub disk: f64,
 }
 
 impl Pair {
@@ -52,7 +92,9 @@ impl Pair {
         proof: impl Fn(usize) -> String,
         room: &str,
     ) -> Result<Pair> {
-        let mut pair = Pair { stop: Rc::default(), heard: Rc::default(), speaking: Vec::new(), listening: Vec::new() };
+        let disk = Disk::watch(server.dir.path())?;
+        let mut pair =
+            Pair { stop: Rc::default(), heard: Rc::default(), speaking: Vec::new(), listening: Vec::new(), disk };
         let mut clients = Vec::new();
         for account in accounts {
             let mut client = Client::connect_from(place(PLACE + account % 2), server.address, &connector()).await?;
@@ -103,7 +145,7 @@ impl Pair {
         let latencies = self.heard.latencies.take();
         let lines = latencies.len() as u64;
         let faults = self.heard.faults.get() + said.abs_diff(self.heard.count.get());
-        Ok(Talk { latency: quantiles(latencies), lines, faults })
+        Ok(Talk { latency: quantiles(latencies), lines, faults, disk: self.disk.longest()? })
     }
 }
 

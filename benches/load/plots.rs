@@ -114,7 +114,13 @@ fn draw_curves(path: &Path, what: &str, unit: &str, lines: BTreeMap<&str, Vec<(f
             .label(server)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
     }
-    chart.configure_series_labels().border_style(BLACK).background_style(WHITE).draw().map_err(failed)?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::LowerRight)
+        .border_style(BLACK)
+        .background_style(WHITE)
+        .draw()
+        .map_err(failed)?;
     area.present().map_err(failed)
 }
 
@@ -141,7 +147,13 @@ fn draw_series(path: &Path, series: &[[f64; 3]]) -> Result<()> {
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
     }
-    chart.configure_series_labels().border_style(BLACK).background_style(WHITE).draw().map_err(failed)?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::LowerRight)
+        .border_style(BLACK)
+        .background_style(WHITE)
+        .draw()
+        .map_err(failed)?;
     area.present().map_err(failed)
 }
 

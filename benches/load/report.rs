@@ -61,7 +61,7 @@ const TABLES: &[(&str, &[&str], &str)] = &[
          addresses unless it says one.",
     ),
     ("Growth", &["grow-"], "As fast as it goes: what a delivery costs as rooms grow in size and number."),
-    ("Churn", &["churn"], "People come, enter a room, say ten lines, leave and go: 20 visits a second."),
+    ("Churn", &["churn"], "People come, enter a room, say ten lines, leave and go: 10 visits a second."),
 ];
 
 impl Results {

@@ -27,7 +27,7 @@ impl std::str::FromStr for Kind {
 
     fn from_str(text: &str) -> Result<Kind, String> {
         match text.split_once('=') {
-            None if text == "chatd" => Ok(Kind::Chatd(env!("CARGO_BIN_EXE_chatd").into())),
+            None if text == "chatd" => Ok(Kind::Chatd(OURS.into())),
             None if text == "inspircd" => Ok(Kind::Inspircd),
             None if text == "ngircd" => Ok(Kind::Ngircd),
             Some(("chatd", path)) => Ok(Kind::Chatd(whole(path)?)),
@@ -59,8 +59,15 @@ impl Kind {
             Kind::Ngircd => (Path::new(NGIRCD), "--version"),
             Kind::Ergo(path) => (path.as_path(), "--version"),
         };
-        let said = Command::new(program).arg(argument).output().map(|output| output.stdout).unwrap_or_default();
-        String::from_utf8_lossy(&said).lines().next().unwrap_or_default().trim().to_owned()
+        let first_line = |command: &mut Command| {
+            let said = command.output().map(|output| output.stdout).unwrap_or_default();
+            String::from_utf8_lossy(&said).lines().next().unwrap_or_default().trim().to_owned()
+        };
+        let version = first_line(Command::new(program).arg(argument));
+        match program == Path::new(OURS) {
+            true => format!("{version} {}", first_line(Command::new("git").args(["describe", "--always", "--dirty"]))),
+            false => version,
+        }
     }
 }
 
@@ -69,6 +76,8 @@ fn whole(path: &str) -> Result<PathBuf, String> {
     std::fs::canonicalize(path).map_err(|error| format!("{path}: {error}"))
 }
 
+/// The chatd that was built with this program.
+const OURS: &str = env!("CARGO_BIN_EXE_chatd");
 pub const INSPIRCD: &str = "/usr/sbin/inspircd";
 pub const NGIRCD: &str = "/usr/sbin/ngircd";
 

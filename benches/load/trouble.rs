@@ -109,5 +109,6 @@ pub async fn run(
     }
     .with("refused or cut off", report.refused as f64)
     .with("lines of the pair", talk.lines as f64)
+    .with("longest sync of the disk ms", talk.disk)
     .with("cores of the server", cpu / report.seconds))
 }

@@ -107,18 +107,23 @@ pub(super) fn writer(data_dir: &Path) -> Result<Connection> {
              PRAGMA journal_size_limit = 67108864;",
         )?;
         migrate(&mut conn, embedded::migrations::runner())?;
+        conn.execute_batch(WORDS)?;
         Ok(conn)
     };
     open().map_err(|error| error.at(&path))
 }
+
+/// A view of the words that the index holds; see [`super::search`].
+const WORDS: &str = "CREATE VIRTUAL TABLE temp.search_words USING fts5vocab(main, search, instance)";
 
 /// A connection that cannot change anything.
 pub(super) fn reader(data_dir: &Path) -> Result<Connection> {
     let path = database_path(data_dir);
     let open = || -> Result<Connection> {
         let conn = connect(&path)?;
-        conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4096;")?;
         is_current(&conn)?;
+        conn.execute_batch(WORDS)?;
+        conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4096;")?;
         Ok(conn)
     };
     open().map_err(|error| error.at(&path))

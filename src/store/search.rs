@@ -1,6 +1,7 @@
 //! Finding what was said: the full-text index, and what is not in it yet, yield candidates newest first; the rows
 //! themselves decide.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension, params_from_iter};
@@ -37,6 +38,9 @@ const ROOM_TERMS_MAX: usize = 200;
 /// Rows that are looked at in vain before a search ends with what it has: some seconds of work. The index knows words,
 /// rooms and people, so that only rare questions (a picture, a long stretch of Chinese) come near.
 const CANDIDATES_MAX: usize = 200_000;
+
+/// A beginning of more words than this is left to FTS5.
+const SPELLED_OUT_MAX: usize = 128;
 
 macro_rules! matches {
     ($order:literal) => {
@@ -93,6 +97,7 @@ impl Reads {
         // One state of the database for the index and for what is still beside it.
         let _snapshot = if self.conn.is_autocommit() { Some(self.conn.unchecked_transaction()?) } else { None };
         let expression = terms.join(" AND ");
+        let spelled_out = self.spelled_out(&terms)?.join(" AND ");
         let beside = match terms.is_empty() {
             true => Vec::new(),
             false => self.unindexed_answers(&expression, least, bound)?,
@@ -104,7 +109,7 @@ impl Reads {
         };
         let allowed: Option<HashSet<RoomId>> = search.rooms.as_ref().map(|rooms| rooms.iter().copied().collect());
         let mut candidates = self.conn.prepare_cached(candidates)?;
-        let indexed = candidates.query_map((expression, least, bound), |row| row.get(0))?;
+        let indexed = candidates.query_map((spelled_out, least, bound), |row| row.get(0))?;
         let candidates = first.into_iter().map(Ok).chain(indexed).chain(last.into_iter().map(Ok));
         let mut one =
             self.conn.prepare_cached(&format!("SELECT room_id, {EVENT_COLUMNS} FROM events WHERE id = ?1"))?;
@@ -129,6 +134,38 @@ impl Reads {
             }
         }
         Ok(found)
+    }
+
+    /// Beginnings of words replaced by the words of the index that begin so. FTS5 collects all places of all of them before
+    /// it tells the first, which for the frequent words of a long history is a second of work; the places of words that are
+    /// named it walks through one by one. A beginning of very many words stays as it is.
+    fn spelled_out<'a>(&self, terms: &'a [String]) -> Result<Vec<Cow<'a, str>>> {
+        let spell = |term: &'a String| -> Result<Cow<'a, str>> {
+            let Some(beginning) = term.strip_prefix('"').and_then(|rest| rest.strip_suffix("\"*")) else {
+                return Ok(term.into());
+            };
+            let words = self.words_from(beginning)?;
+            match words.len() {
+                1..=SPELLED_OUT_MAX => Ok(format!("(\"{}\")", words.join("\" OR \"")).into()),
+                _ => Ok(term.into()),
+            }
+        };
+        terms.iter().map(spell).collect()
+    }
+
+    /// The words of the index with this beginning, one more than [`SPELLED_OUT_MAX`] at most.
+    fn words_from(&self, beginning: &str) -> Result<Vec<String>> {
+        let mut next = self.conn.prepare_cached("SELECT term FROM temp.search_words WHERE term >= ?1 LIMIT 1")?;
+        let (mut words, mut from) = (Vec::new(), beginning.to_owned());
+        while words.len() <= SPELLED_OUT_MAX {
+            // Each word anew: it is found by descent, while going on would pass all its places.
+            let word = next.query_row([&from], |row| row.get::<_, String>(0)).optional()?;
+            let Some(word) = word.filter(|word| word.starts_with(beginning)) else { break };
+            // No word has a character below that of a blank.
+            from = format!("{word}\u{1}");
+            words.push(word);
+        }
+        Ok(words)
     }
 
     fn author(&self, name: &str) -> Result<Option<i64>> {

@@ -630,6 +630,30 @@ impl Drop for Tmpfs<'_> {
     }
 }
 
+#[test]
+fn a_beginning_of_few_or_of_very_many_words_is_found() {
+    let mut world = World::new();
+    for n in 0..300 {
+        world.say(&format!("abc{n:03} said"));
+        world.say(&format!("xyz{} said", n % 3));
+    }
+    while {
+        let tx = world.writer.begin().unwrap();
+        let more = tx.index(100).unwrap() == 100;
+        tx.commit().unwrap();
+        more
+    } {}
+    // Beside the index.
+    world.say("abcd and xyzzy");
+    let count = |text: &str| {
+        let search = Search { text: text.into(), limit: 1_000, ..Search::default() };
+        world.writer.search(&search).unwrap().len()
+    };
+    assert_eq!([count("abc"), count("abc1"), count("abc29"), count("abc299")], [301, 100, 10, 1]);
+    assert_eq!([count("xyz"), count("xyz1"), count("said xyz"), count("xyz said ab")], [301, 100, 300, 0]);
+    assert_eq!([count("abc "), count("xyz2 "), count("nothing")], [0, 100, 0]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Setup, confirm};
 use crate::clock;
-use crate::store::{self, Lock, database_path};
+use crate::store::{self, Lock, Pace, database_path};
 
 const PIECE: usize = 256 * 1024;
 /// How often what was copied goes to the disk.
@@ -53,7 +53,7 @@ pub fn backup(setup: &Setup, args: &BackupArgs) -> anyhow::Result<()> {
     let size = from.metadata()?.len();
     let to = Hashing { to: BufWriter::new(packed.open()?), hash: Sha256::new() };
     let mut encoder = GzEncoder::new(to, Compression::fast());
-    pump(from, &mut encoder, size, "compressing").with_context(|| packed.name())?;
+    pump(from, &mut encoder, size, "compressing", Some(Pace::of(&packed.0))).with_context(|| packed.name())?;
     let Hashing { to, hash } = encoder.finish().with_context(|| packed.name())?;
     to.into_inner().map_err(|error| error.into_error())?.sync_all()?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -159,7 +159,7 @@ fn verify(file: &Path) -> anyhow::Result<()> {
     let from = File::open(file).with_context(|| file.display().to_string())?;
     let size = from.metadata()?.len();
     let mut hashing = Hashing { to: io::sink(), hash: Sha256::new() };
-    pump(from, &mut hashing, size, "reading").with_context(|| file.display().to_string())?;
+    pump(from, &mut hashing, size, "reading", None).with_context(|| file.display().to_string())?;
     if hex(&hashing.hash) != wanted {
         bail!(
             "{} is not what was written: its checksum differs from {}; take another copy",
@@ -178,13 +178,14 @@ fn unpack(file: &Path, out: &mut impl Write) -> io::Result<()> {
     let packed = start == [0x1f, 0x8b];
     let from = io::Cursor::new(start).chain(from);
     match packed {
-        true => pump(GzDecoder::new(BufReader::new(from)), out, 0, "unpacking"),
-        false => pump(from, out, size, "copying"),
+        true => pump(GzDecoder::new(BufReader::new(from)), out, 0, "unpacking", None),
+        false => pump(from, out, size, "copying", None),
     }
 }
 
 /// Copies all, and tells a terminal how far it is; `size` 0: not known.
-fn pump(mut from: impl Read, to: &mut impl Write, size: u64, what: &str) -> io::Result<()> {
+/// `pace`: of the file that it goes into, if others need the disk meanwhile.
+fn pump(mut from: impl Read, to: &mut impl Write, size: u64, what: &str, mut pace: Option<Pace>) -> io::Result<()> {
     let (mut piece, mut done, mut told) = (vec![0; PIECE], 0u64, u64::MAX);
     loop {
         let count = from.read(&mut piece)?;
@@ -192,6 +193,7 @@ fn pump(mut from: impl Read, to: &mut impl Write, size: u64, what: &str) -> io::
             return to.flush();
         }
         to.write_all(&piece[..count])?;
+        pace.as_mut().map(Pace::keep);
         done += count as u64;
         let percent = (done * 100).checked_div(size).unwrap_or(0).min(100);
         if percent != told && size > 0 {

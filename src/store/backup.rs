@@ -1,6 +1,8 @@
 //! Whole copies of a database: one is made while others write, and one is looked at before it takes a database's place.
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -22,15 +24,51 @@ pub struct Examined {
 pub fn copy_whole(data_dir: &Path, to: &Path) -> Result<()> {
     let path = open::database_path(data_dir);
     let copy = || -> Result<()> {
-        let conn = open::connect(&path)?;
+        let mut conn = open::connect(&path)?;
         open::is_current(&conn)?;
-        let to = to.to_str().ok_or_else(|| StoreError::other("the name of the copy is no text"))?;
-        conn.execute("VACUUM INTO ?1", [to])?;
-        // Whoever else is at it does it instead.
-        conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        let name = to.to_str().ok_or_else(|| StoreError::other("the name of the copy is no text"))?;
+        let mut pace = Pace::of(to);
+        conn.progress_handler(STEPS, Some(move || pace.keep()))?;
+        conn.execute("VACUUM INTO ?1", [name])?;
         Ok(())
     };
     copy().map_err(|error| error.at(&path))
+}
+
+/// Steps of SQLite's machine between two looks at the pace: some hundred rows.
+const STEPS: i32 = 2_000;
+/// Bytes that are written between two syncs: what a disk takes in a few milliseconds.
+const STRIDE: u64 = 1 << 20;
+
+/// Lets a file grow no faster than the disk takes it. A gigabyte that the kernel has yet to write would stand before every
+/// sync of those who talk meanwhile.
+pub struct Pace {
+    path: PathBuf,
+    file: Option<File>,
+    synced: u64,
+}
+
+impl Pace {
+    pub fn of(path: &Path) -> Pace {
+        Pace { path: path.to_owned(), file: None, synced: 0 }
+    }
+
+    /// Waits if much was written since the last time, and then leaves the disk to others for as long. Always `false`, which
+    /// tells SQLite to go on: whether it can be written, the writer will see.
+    pub fn keep(&mut self) -> bool {
+        if self.file.is_none() {
+            self.file = File::open(&self.path).ok();
+        }
+        let Some(file) = &self.file else { return false };
+        let length = file.metadata().map_or(0, |about| about.len());
+        if length >= self.synced + STRIDE {
+            self.synced = length;
+            let began = Instant::now();
+            let _what_fails_here_fails_again_there = file.sync_data();
+            std::thread::sleep(began.elapsed());
+        }
+        false
+    }
 }
 
 impl Reads {

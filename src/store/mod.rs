@@ -42,7 +42,7 @@ use std::sync::Arc;
 use crate::event::{AccountId, EventId, Millis, RoomId, Seq};
 
 pub use audit::{AUDIT_KEPT, AuditQuery, AuditRow};
-pub use backup::{Examined, copy_whole, examine};
+pub use backup::{Examined, Pace, copy_whole, examine};
 pub use bans::{BanKind, BanRow};
 pub use credentials::{CertificateRow, INVITATION_ID, InvitationRow};
 pub use erase::Erasure;

@@ -18,8 +18,8 @@ use crate::clock;
 use crate::store::{self, Lock, Pace, database_path};
 
 const PIECE: usize = 256 * 1024;
-/// How often what was copied goes to the disk.
-const FLUSH_EVERY: Duration = Duration::from_millis(500);
+/// How often it is said how far it is.
+const TELL_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
 pub struct BackupArgs {
@@ -121,19 +121,15 @@ fn be_humble() {
     let _ = rustix::process::nice(10);
 }
 
-/// Copies, says how far it is, and has what was written go to the disk bit by bit: all of it at once would be in the way of
-/// those who wait for theirs.
+/// Copies, and says how far it is.
 fn copy_and_tell(data_dir: &Path, to: &Path) -> anyhow::Result<()> {
     let size = fs::metadata(database_path(data_dir)).map_or(0, |file| file.len());
     progress("copying");
     std::thread::scope(|scope| {
         let (done, wait) = std::sync::mpsc::channel::<()>();
         scope.spawn(move || {
-            while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = wait.recv_timeout(FLUSH_EVERY) {
-                let Ok(file) = File::open(to) else { continue };
-                // If that fails, so does what comes after the copy, which says why.
-                let _ = file.sync_data();
-                if let Some(percent) = file.metadata().ok().and_then(|file| (file.len() * 100).checked_div(size)) {
+            while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = wait.recv_timeout(TELL_EVERY) {
+                if let Some(percent) = fs::metadata(to).ok().and_then(|file| (file.len() * 100).checked_div(size)) {
                     progress(&format!("copying {} %", percent.min(100)));
                 }
             }

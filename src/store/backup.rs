@@ -30,6 +30,8 @@ pub fn copy_whole(data_dir: &Path, to: &Path) -> Result<()> {
         let mut pace = Pace::of(to);
         conn.progress_handler(STEPS, Some(move || pace.keep()))?;
         conn.execute("VACUUM INTO ?1", [name])?;
+        // Whoever else is at it does it instead.
+        conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         Ok(())
     };
     copy().map_err(|error| error.at(&path))

@@ -125,6 +125,9 @@ impl<'a> Tags<'a> {
 
 /// Makes any text fit to be the value of a tag.
 pub fn escape(value: &str, out: &mut String) {
+    if !value.bytes().any(|byte| matches!(byte, b';' | b' ' | b'\\' | b'\r' | b'\n')) {
+        return out.push_str(value);
+    }
     for c in value.chars() {
         match c {
             ';' => out.push_str("\\:"),
@@ -169,7 +172,8 @@ pub struct Line {
 
 impl Line {
     pub fn new() -> Line {
-        Line::default()
+        // Most lines fit: one allocation, not one for each doubling.
+        Line { text: String::with_capacity(192), tagged: false }
     }
 
     /// Adds a tag; all tags come before anything else. An empty value is printed as a key alone.
@@ -211,7 +215,7 @@ impl Line {
     /// Adds a parameter that is not empty, has no blank and does not start with a colon.
     /// What breaks that rule is printed as the last parameter would be.
     pub fn param(mut self, param: &str) -> Line {
-        if param.is_empty() || param.starts_with(':') || param.contains([' ', '\r', '\n', '\0']) {
+        if param.is_empty() || param.starts_with(':') || param.contains(' ') || !is_clean(param) {
             return self.last(param);
         }
         self.text.push(' ');
@@ -242,12 +246,16 @@ impl Line {
     }
 
     fn push_clean(&mut self, text: &str) {
-        if text.contains(['\r', '\n', '\0']) {
-            self.text.extend(text.chars().map(|c| if matches!(c, '\r' | '\n' | '\0') { ' ' } else { c }));
-        } else {
-            self.text.push_str(text);
+        match is_clean(text) {
+            true => self.text.push_str(text),
+            false => self.text.extend(text.chars().map(|c| if matches!(c, '\r' | '\n' | '\0') { ' ' } else { c })),
         }
     }
+}
+
+/// Whether nothing in it would end the line.
+fn is_clean(text: &str) -> bool {
+    memchr::memchr3(b'\r', b'\n', b'\0', text.as_bytes()).is_none()
 }
 
 /// A line (its tags too, with CR LF or without) whose body is cut to what the protocol allows. Long names can make

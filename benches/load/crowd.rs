@@ -16,7 +16,8 @@ use super::figures::{Figures, quantiles};
 use super::marks;
 use super::server::{Running, cpu_of};
 
-const LOGINS_AT_ONCE: usize = 50;
+/// Some servers look at those who log in once a second only.
+const LOGINS_AT_ONCE: usize = 500;
 /// Clients at most, unless one room has more: with more rooms each client sits in several.
 const CLIENTS: usize = 2_000;
 

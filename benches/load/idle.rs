@@ -11,7 +11,8 @@ use super::figures::Figures;
 use super::server::{Kind, Running, cpu_of};
 
 const ROOM: usize = 100;
-const LOGINS_AT_ONCE: usize = 50;
+/// Some servers look at those who log in once a second only.
+const LOGINS_AT_ONCE: usize = 500;
 
 pub async fn run(name: String, kind: &Kind, connections: usize) -> Result<Figures> {
     let server = Running::start(kind, connections + 1)?;

@@ -138,7 +138,7 @@ fn draw_series(path: &Path, series: &[[f64; 3]]) -> Result<()> {
         .map_err(failed)?;
     chart.configure_mesh().x_desc("minutes").y_desc("MiB").draw().map_err(failed)?;
     for (at, name, colour) in
-        [(1, "the process", RGBColor(31, 119, 180)), (2, "the rooms' tails", RGBColor(120, 120, 120))]
+        [(1, "the process", RGBColor(31, 119, 180)), (2, "the rooms' tails, as reckoned", RGBColor(120, 120, 120))]
     {
         let points = series.iter().map(|point| (point[0], point[at]));
         chart

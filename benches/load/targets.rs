@@ -65,12 +65,8 @@ impl Known<'_> {
         add("an idle connection in a room of 100, of 10,000: at most 16 KiB", idle);
         if let Some(own) = self.chatd("churn") {
             let grows = own.extra.get("KiB a minute").copied().unwrap_or(0.0);
-            let tails = own.extra.get("of it the tails of the rooms").copied().unwrap_or(0.0);
-            let text = format!(
-                "no growth over {:.0} minutes of churn (second half, without the rooms' tails)",
-                own.seconds / 60.0
-            );
-            add(&text, Some((format!("{} KiB a minute", short(grows - tails)), grows - tails < 20.0)));
+            let text = format!("no growth over {:.0} minutes of churn (the second half)", own.seconds / 60.0);
+            add(&text, Some((format!("{} KiB a minute", short(grows)), grows < 20.0)));
         }
         if let Some(own) = self.chatd("login-storm") {
             add("logins: within 20% of what argon2 allows on one core", Some(share(own)));

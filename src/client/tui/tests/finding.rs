@@ -35,6 +35,8 @@ fn hits_are_walked_through_in_their_conversations() {
     );
     person.shows("the release three");
     person.shows("1 of 3 found");
+    // What is around it comes too.
+    person.answer_all_with_nothing();
     person.shows("Mon 23 Nov 2026 ▼ End");
     person.shows("n p other hits");
     // An older one, in another conversation.
@@ -42,6 +44,7 @@ fn hits_are_walked_through_in_their_conversations() {
     let question = person.sent("AROUND #ops msgid=h2");
     person.answer(&question, "#ops", "@time=2026-11-22T10:00:00.000Z;msgid=h2 :bob!b@h PRIVMSG #ops :Release two");
     person.shows("bob Release two");
+    person.answer_all_with_nothing();
     person.shows("Sun 22 Nov 2026 ▼ End");
     person.types("p");
     person.shows("#lobby  about #lobby");

@@ -28,6 +28,7 @@ mod durable;
 mod erase;
 mod event_playback;
 mod external;
+mod fuzz;
 mod harness;
 mod import;
 mod invite;

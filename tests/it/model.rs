@@ -44,7 +44,7 @@ enum Act {
 fn any_programs() -> impl Strategy<Value = Vec<Act>> {
     let command = rooms::any_command(true, false).prop_map(|(who, command)| Act::Command(who, command));
     let act = prop_oneof![80 => command, 1 => Just(Act::PowerCut)];
-    prop::collection::vec(act, 1..70).prop_map(|acts| {
+    prop::collection::vec(act, 1..150).prop_map(|acts| {
         let mut program: Vec<Act> = (0..PEOPLE.len()).map(|who| Act::Command(who, Command::Connect)).collect();
         program.extend((0..3).map(|who| Act::Command(who, Command::Join(1, None))));
         program.extend(acts);
@@ -274,7 +274,7 @@ impl Stage {
 
     /// The history of each room, as its members are told it, is what the model has in its log.
     async fn compare_histories(&mut self) -> Result<(), TestCaseError> {
-        for who in 0..PEOPLE.len() {
+        for (who, nick) in PEOPLE.iter().enumerate() {
             for no in self.rooms_of(who) {
                 let Some(mut device) = self.devices[who].pop() else { continue };
                 let name = self.model.rooms[no].name;
@@ -291,7 +291,7 @@ impl Stage {
                 let lines: Vec<String> = lines.into_iter().filter(|line| !line.starts_with("root ")).collect();
                 let taken_back = |line: &String| line.ends_with("PRIVMSG ") || line.ends_with("NOTICE ");
                 let log = self.model.log(no).into_iter().filter(|line| !taken_back(line));
-                prop_assert_eq!(lines, log.collect::<Vec<_>>(), "the history of {}, told to {}", name, PEOPLE[who]);
+                prop_assert_eq!(lines, log.collect::<Vec<_>>(), "the history of {}, told to {}", name, nick);
             }
         }
         Ok(())
@@ -319,7 +319,7 @@ fn shape_of(told: &rooms::Told) -> String {
 /// Whether an error says this no.
 fn is_about(line: &Line, no: No) -> bool {
     let (numeric, fail) = match no {
-        No::NoSuchRoom => ("403", "INVALID_TARGET"),
+        No::UnknownRoom => ("403", "INVALID_TARGET"),
         No::NotIn => ("442", "INVALID_TARGET"),
         No::TargetNotIn => ("441", ""),
         No::AlreadyIn => ("443", ""),
@@ -330,7 +330,7 @@ fn is_about(line: &Line, no: No) -> bool {
         No::Full => ("471", ""),
         No::CannotSpeak => ("404", ""),
         No::TooManyRooms => ("405", ""),
-        No::NoSuchMessage => ("", "UNKNOWN_MSGID"),
+        No::UnknownMessage => ("", "UNKNOWN_MSGID"),
         No::NotYours => ("", "REDACT_FORBIDDEN"),
         No::NameInUse => ("", "CHANNEL_NAME_IN_USE"),
         No::SameName => ("", "CANNOT_RENAME"),

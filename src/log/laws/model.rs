@@ -138,7 +138,7 @@ impl Judge {
             let expected = self.model.perform(who, &command, at, message);
             match (expected.refused.first(), &outcome) {
                 (None, Ok(receipt)) => {
-                    let told = expected.told.first().is_some();
+                    let told = !expected.told.is_empty();
                     let event = receipt.event.is_some();
                     let alone = matches!(command, Command::Connect);
                     prop_assert!(alone || told == event, "{} does {:?}: {:?}", who, command, receipt);
@@ -222,7 +222,7 @@ impl Judge {
 
 fn word(refusal: &Refusal) -> No {
     match refusal {
-        Refusal::NoSuchRoom => No::NoSuchRoom,
+        Refusal::NoSuchRoom => No::UnknownRoom,
         Refusal::NotInRoom => No::NotIn,
         Refusal::TargetNotInRoom { .. } => No::TargetNotIn,
         Refusal::AlreadyInRoom { .. } => No::AlreadyIn,
@@ -233,7 +233,7 @@ fn word(refusal: &Refusal) -> No {
         Refusal::RoomFull => No::Full,
         Refusal::MembersOnly | Refusal::Moderated | Refusal::Muted => No::CannotSpeak,
         Refusal::TooManyRooms => No::TooManyRooms,
-        Refusal::NoSuchMessage => No::NoSuchMessage,
+        Refusal::NoSuchMessage => No::UnknownMessage,
         Refusal::NotYourMessage => No::NotYours,
         Refusal::NameInUse => No::NameInUse,
         Refusal::SameName => No::SameName,

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::Millis;
+use crate::proto::names::AccountName;
 use crate::store::{AuditRow, Keep, StoreError, Tx};
 
+use super::erase::hide_name;
 use super::orders::{Order, OrderResult, keep_of};
 
 /// Bytes of an act in words, and of what came of it; more is cut.
@@ -28,6 +30,30 @@ pub struct Posted {
 }
 
 impl Order {
+    /// The account that it names.
+    fn account(&self) -> Option<&str> {
+        match self {
+            Order::AddUser { name, .. }
+            | Order::SetPassword { name, .. }
+            | Order::Disable { name }
+            | Order::Enable { name }
+            | Order::RemoveUser { name }
+            | Order::EraseUser { name }
+            | Order::KickUser { name, .. }
+            | Order::AddCertificate { name, .. }
+            | Order::RemoveCertificate { name, .. }
+            | Order::AddToken { name, .. }
+            | Order::RevokeToken { name, .. }
+            | Order::AddBan { name, .. }
+            | Order::RemoveBan { name, .. } => Some(name),
+            Order::CreateRoom { .. }
+            | Order::RemoveRoom { .. }
+            | Order::KeepRoom { .. }
+            | Order::NewInvitation { .. }
+            | Order::RemoveInvitation { .. } => None,
+        }
+    }
+
     /// The act, much as it would be typed behind `chatd`.
     pub fn words(&self) -> String {
         let fingerprint = |text: &str| text.chars().take(16).collect::<String>();
@@ -80,6 +106,23 @@ impl Order {
             Order::RemoveBan { kind, name } => format!("ban remove {kind} {name}"),
         }
     }
+}
+
+/// An act and what came of it, without the name of somebody who was erased: whoever types it again must not bring it back.
+pub(super) fn discreetly(
+    tx: &Tx<'_>,
+    order: &Order,
+    mut result: OrderResult,
+) -> Result<(String, OrderResult), StoreError> {
+    let words = order.words();
+    if let Some(name) = order.account()
+        && let Ok(parsed) = AccountName::parse(name)
+        && tx.is_erased_name(parsed.key(), parsed.skeleton())?
+    {
+        result.message = hide_name(&result.message, parsed.key());
+        return Ok((hide_name(&words, parsed.key()), result));
+    }
+    Ok((words, result))
 }
 
 /// Writes the act down, in the transaction that does it.

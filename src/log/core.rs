@@ -241,7 +241,8 @@ impl Core {
         let mut batch = Batch::new((core.clock)());
         let tx = core.store.begin()?;
         let result = core.world.order(&tx, &mut batch, &order)?;
-        audit::note(&tx, batch.now(), &by, &order.words(), &result)?;
+        let (words, result) = audit::discreetly(&tx, &order, result)?;
+        audit::note(&tx, batch.now(), &by, &words, &result)?;
         if let Some(row) = row {
             tx.finish_order(row, &result.to_json())?;
         }

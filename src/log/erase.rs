@@ -264,6 +264,12 @@ impl World {
     }
 }
 
+/// A text without the name of somebody who was erased, given by its key.
+pub(super) fn hide_name(text: &str, key: &str) -> String {
+    let trace = Trace { account: AccountId(0), key: key.to_owned(), neutral: "(erased)".into() };
+    trace.words(text).unwrap_or_else(|| text.to_owned())
+}
+
 /// Whether somebody was erased, or is being so.
 pub(super) fn is_erased(row: &AccountRow) -> bool {
     row.removed && row.name.starts_with(&neutral_name(row.id, 0))

@@ -313,8 +313,9 @@ impl World {
             Intent::Register { name, hash, invitation } => self.register(tx, batch, name, hash, invitation.as_deref()),
             Intent::Order { row, order, by } => {
                 let result = self.order(tx, batch, order)?;
+                let (words, result) = audit::discreetly(tx, order, result)?;
                 if let Some(by) = by {
-                    audit::note(tx, batch.now(), by, &order.words(), &result)?;
+                    audit::note(tx, batch.now(), by, &words, &result)?;
                 }
                 if let Some(row) = row {
                     tx.finish_order(*row, &result.to_json())?;

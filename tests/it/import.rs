@@ -76,7 +76,8 @@ async fn logs_of_znc_become_history() {
     assert_eq!(server.said("#tea"), ["in between"]);
 
     // People find it: alice is alice, and nobody is carol_42 before an administrator says so.
-    let mut alice = server.login("alice").await;
+    let caps = ["message-tags", "server-time", "batch", "draft/chathistory"];
+    let mut alice = server.login_with("alice", &caps).await;
     let topic = alice.ask("JOIN #rust").await;
     assert!(topic.iter().any(|line| line.is("332") && line.text() == "tea"), "{topic:?}");
     let page = alice.ask("CHATHISTORY LATEST #rust * 50").await;

@@ -119,6 +119,8 @@ pub(super) fn discreetly(
         && let Ok(parsed) = AccountName::parse(name)
         && tx.is_erased_name(parsed.key(), parsed.skeleton())?
     {
+        // The order's own row is blanked, but stands in the write-ahead log.
+        tx.takes_away();
         result.message = hide_name(&result.message, parsed.key());
         return Ok((hide_name(&words, parsed.key()), result));
     }

@@ -231,7 +231,7 @@ impl Tx<'_> {
     }
 
     /// To be said before something is taken away for good: the commit then owes a checkpoint.
-    pub(super) fn takes_away(&self) {
+    pub fn takes_away(&self) {
         self.takes_away.set(true);
     }
 

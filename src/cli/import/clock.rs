@@ -33,7 +33,7 @@ impl Zone {
     pub fn moment(&self, at: DateTime, last: i64) -> Option<i64> {
         let moment = self.zone.to_ambiguous_timestamp(at);
         // Of a time that never was, what a clock would have shown that was not put forward.
-        let first = moment.clone().compatible().ok()?.as_millisecond();
+        let first = moment.compatible().ok()?.as_millisecond();
         if !moment.is_ambiguous() || first >= last {
             return Some(first);
         }

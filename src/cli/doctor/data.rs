@@ -23,6 +23,8 @@ pub fn all(config: &Config, running: Holder) -> Vec<Finding> {
         Err(error @ StoreError::NotFound { .. }) if running == Holder::Nobody => {
             return vec![Finding::warn(CHECK, error.to_string(), "nothing to do if the server is new")];
         }
+        // So damaged that it cannot even be opened.
+        Err(error @ StoreError::Damaged(_)) => return vec![Finding::fail(CHECK, error.to_string(), RESTORE)],
         Err(error) => return vec![Finding::fail(CHECK, error.to_string(), "see the message")],
     };
     let mut findings = vec![clock_of(&reader)];

@@ -370,11 +370,12 @@ impl Model {
         if self.devices[who] > 1 {
             return outcome;
         }
-        for no in 0..self.rooms.len() {
-            if self.is_in(who, no) {
-                let readers = self.readers(no);
-                outcome.told.push(self.tell_room(no, who, "JOIN", String::new(), readers));
-            }
+        // By the names they have now.
+        let mut rooms: Vec<RoomNo> = (0..self.rooms.len()).filter(|no| self.is_in(who, *no)).collect();
+        rooms.sort_by_key(|no| self.rooms[*no].name);
+        for no in rooms {
+            let readers = self.readers(no);
+            outcome.told.push(self.tell_room(no, who, "JOIN", String::new(), readers));
         }
         if !std::mem::replace(&mut self.was_here[who], true) {
             outcome.told.extend(self.join(who, ROOMS[0], None, true).told);

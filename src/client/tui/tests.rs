@@ -332,6 +332,10 @@ fn who_is_called_is_rung() {
     assert_eq!(rings(&mut person, "@msgid=a3 :bob!b@h PRIVMSG #ops :malice"), 0);
     assert_eq!(rings(&mut person, "@msgid=a4 :bob!b@h PRIVMSG alice :psst"), 1);
     assert_eq!(rings(&mut person, "@msgid=a5 :bob!b@h PRIVMSG #lobby :alice is looking"), 0);
+    // What a page has brought a moment before, calls when it comes.
+    let early = "@time=2026-11-23T12:30:00.000Z;msgid=a9 :bob!b@h PRIVMSG alice :are you there?";
+    person.answer_all_with_nothing_but("bob", early);
+    assert_eq!(rings(&mut person, early), 1);
     person.model.focus(false);
     assert_eq!(rings(&mut person, "@msgid=a6 :bob!b@h PRIVMSG #lobby :alice looks away"), 1);
     person.shows(" #ops       3 1!");

@@ -31,14 +31,15 @@ impl Model {
         buffer.typing_stops(&said.from);
         let before = buffer.last_said();
         let new = buffer.hear(line, current);
-        if !new || said.own || said.replayed || ignored {
+        if said.own || said.replayed || ignored {
             if said.own && new && buffer.read.is_none_or(|read| read < said.at) {
                 // Who answers has read.
                 (buffer.unread, buffer.mentions, buffer.uncounted) = (0, 0, false);
             }
             return;
         }
-        if !watched && buffer.read.is_none_or(|read| said.at > read) {
+        // A page that was on its way may have brought it already, and counted it; nobody was called by that.
+        if new && !watched && buffer.read.is_none_or(|read| said.at > read) {
             buffer.unread += 1;
             buffer.new_from.get_or_insert(said.at);
             buffer.mentions += u32::from(mention);

@@ -35,8 +35,8 @@ pub fn serve(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
     })
 }
 
-/// Threads for the sessions: one processor is left to the writer, to passwords and to the kernel. With fewer threads lines
-/// of the same moment wait less for each other, and sessions change the processor less often.
+/// Threads for the sessions: two at least. On a single one a burst of handshakes, logins and goodbyes stands in front of those
+/// who talk, whatever turns it takes.
 fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get() - 1).max(1)
+    std::thread::available_parallelism().map_or(2, |cores| cores.get()).max(2)
 }

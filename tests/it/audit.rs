@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::Server;
+use crate::harness::{Server, eventually};
 
 fn acts(server: &Server, args: &[&str]) -> Vec<Value> {
     let printed = server.chatd(&[&["audit", "--json"], args].concat()).ok();
@@ -35,6 +35,8 @@ async fn acts_of_the_command_line_and_of_sessions() {
     }
     server.boot().await;
     let mut root = server.login_oper("root").await;
+    // OPER is answered before it is noted.
+    eventually("OPER in the audit", async || (newest(&server).2 == "OPER root").then_some(())).await;
     assert_eq!(newest(&server), ("root".into(), "127.0.0.1".into(), "OPER root".into(), true));
     root.ask_service("users disable bob").await;
     assert_eq!(newest(&server), ("root".into(), "127.0.0.1".into(), "user disable bob".into(), true));

@@ -1,3 +1,5 @@
+//! Logs of WeeChat, irssi and ZNC as they lie on disks, and what is read in them.
+
 use super::*;
 use crate::cli::import::gather::Fault;
 

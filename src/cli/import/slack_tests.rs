@@ -1,3 +1,5 @@
+//! A small export of Slack, and what is read in it.
+
 use super::*;
 
 const USERS: &str = r#"[

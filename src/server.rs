@@ -9,6 +9,7 @@ mod connection;
 mod erasure;
 mod retention;
 mod supervisor;
+mod sweep;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -131,6 +132,7 @@ pub async fn run(
     let terms = watch::Sender::new(retention::terms(&config));
     background.spawn(retention::keep(log.clone(), terms.subscribe(), stopping.clone()));
     background.spawn(erasure::keep(log.clone(), stopping.clone()));
+    background.spawn(sweep::keep(log.clone(), stopping.clone()));
 
     background.spawn(supervisor::watchdog(log.clone(), stopping.clone()));
     supervisor::ready();

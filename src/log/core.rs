@@ -238,6 +238,7 @@ impl Core {
     ) -> Result<OrderResult, StoreError> {
         let store = Writer::open(data_dir)?;
         let mut core = Core::open(store, clock, Settings::of_nobody(), &Directory::default(), &Roster::default())?;
+        let unswept = core.store.unswept()?;
         let mut batch = Batch::new((core.clock)());
         let tx = core.store.begin()?;
         let result = core.world.order(&tx, &mut batch, &order)?;
@@ -248,7 +249,8 @@ impl Core {
         }
         tx.commit()?;
         // It is done, whatever comes of this; closing tries again, and so does the next start.
-        if let Err(error) = core.store.checkpoint() {
+        let tidied = if core.store.unswept()? == unswept { Ok(()) } else { core.sweep() };
+        if let Err(error) = tidied.and_then(|()| core.store.checkpoint()) {
             tracing::debug!(%error, "the write-ahead log stays for the next start");
         }
         Ok(result)
@@ -267,10 +269,32 @@ impl Core {
             tx.commit()?;
             told();
         }
+        core.sweep()?;
         if let Err(error) = core.store.checkpoint() {
             tracing::debug!(%error, "the write-ahead log stays for the next start");
         }
         Ok(())
+    }
+
+    /// Zeroes what SQLite has left behind of what was taken away, in all pages, if that was not done since.
+    fn sweep(&mut self) -> Result<(), StoreError> {
+        const PAGES: u32 = 1_024;
+        let Some(taken) = self.store.unswept()?.filter(|_| self.store.can_sweep().unwrap_or(false)) else {
+            return Ok(());
+        };
+        let mut next = Some(1);
+        while let Some(from) = next {
+            let found = self.store.littered(from, PAGES)?;
+            if !found.pages.is_empty() {
+                let tx = self.store.begin()?;
+                tx.sweep(&found.pages)?;
+                tx.commit()?;
+            }
+            next = found.next;
+        }
+        let tx = self.store.begin()?;
+        tx.swept(taken)?;
+        tx.commit()
     }
 
     /// Whether the write-ahead log may hold what was taken away.

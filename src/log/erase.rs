@@ -155,7 +155,9 @@ impl World {
             | Intent::Answer { .. }
             | Intent::Nothing
             | Intent::Prune { .. }
-            | Intent::Erase(_) => false,
+            | Intent::Erase(_)
+            | Intent::Sweep { .. }
+            | Intent::Swept { .. } => false,
         }
     }
 

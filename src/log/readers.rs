@@ -10,8 +10,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::event::{AccountId, EventId, Millis, RoomId, Seq};
 use crate::store::{
-    AccountRow, AuditQuery, AuditRow, BanRow, CertificateRow, DeviceRow, Due, Gap, InvitationRow, Kinds, Missed,
-    Reader, RoomRow, RoomStats, StoreError, Terms, TokenRow,
+    AccountRow, AuditQuery, AuditRow, BanRow, CertificateRow, DeviceRow, Due, Gap, InvitationRow, Kinds, Littered,
+    Missed, Reader, RoomRow, RoomStats, StoreError, Terms, TokenRow,
 };
 
 use super::erase::{EraseStep, next_step};
@@ -160,6 +160,21 @@ impl Readers {
     /// What is to be done next of erasing somebody, at most so many entries at once.
     pub async fn erase_step(&self, limit: usize) -> Result<Option<EraseStep>, StoreError> {
         self.look(move |reader| next_step(reader, limit)).await
+    }
+
+    /// Whether the pages can be looked through.
+    pub async fn can_sweep(&self) -> Result<bool, StoreError> {
+        self.look(|reader| reader.can_sweep()).await
+    }
+
+    /// How many removals there were, if the pages were not swept since.
+    pub async fn unswept(&self) -> Result<Option<i64>, StoreError> {
+        self.look(|reader| reader.unswept()).await
+    }
+
+    /// Looks through `count` pages from this one on for what SQLite has left behind.
+    pub async fn littered(&self, from: u32, count: u32) -> Result<Littered, StoreError> {
+        self.look(move |reader| reader.littered(from, count)).await
     }
 
     /// The invitation code with this hash.

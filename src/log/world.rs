@@ -70,6 +70,10 @@ pub enum Intent {
     Prune { due: Due, limit: usize },
     /// A step of erasing somebody.
     Erase(EraseStep),
+    /// What SQLite has left behind in these pages goes.
+    Sweep { pages: Vec<u32> },
+    /// All pages were swept since so many removals.
+    Swept { taken: i64 },
 }
 
 pub(super) enum Fault {
@@ -347,6 +351,14 @@ impl World {
                 Ok(Receipt { event: None, room: (gone == *limit || more).then_some(due.room) })
             }
             Intent::Erase(step) => Ok(self.erase_step(tx, batch, step)?),
+            Intent::Sweep { pages } => {
+                tx.sweep(pages)?;
+                Ok(Receipt { event: None, room: None })
+            }
+            Intent::Swept { taken } => {
+                tx.swept(*taken)?;
+                Ok(Receipt { event: None, room: None })
+            }
         }
     }
 

@@ -78,7 +78,7 @@ fn person(name: &str) -> NewAccount {
     }
 }
 
-fn said(text: &str) -> Body {
+pub(super) fn said(text: &str) -> Body {
     Body::Said { speech: Speech::Privmsg, to: None, text: text.into(), tags: "".into(), cuts: Default::default() }
 }
 

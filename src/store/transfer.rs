@@ -41,9 +41,9 @@ const TABLES: [(&str, &str); 20] = [
 ];
 /// What somebody could log in with is left out unless it is asked for; so are the hashes of passwords.
 const SECRET: [&str; 2] = ["tokens", "invitations"];
-/// How far the index is: the importing side makes its own. And orders are for the server that runs.
-const LEFT_OUT: &str =
-    "WHERE NOT (?1 = 'meta' AND rowkey = 'indexed') AND NOT (?1 = 'sqlite_sequence' AND rowkey = 'orders')";
+/// How far the index is, and what is swept: the importing side makes its own. And orders are for the server that runs.
+const LEFT_OUT: &str = "WHERE NOT (?1 = 'meta' AND rowkey IN ('indexed', 'taken_away', 'swept'))
+     AND NOT (?1 = 'sqlite_sequence' AND rowkey = 'orders')";
 
 /// The first line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -34,6 +34,8 @@ pub struct Tx<'a> {
     given_up: Cell<bool>,
     /// Something is to be gone from the files, too.
     takes_away: Cell<bool>,
+    /// Pages lose what nothing owned.
+    rewrites: Cell<bool>,
 }
 
 impl Writer {
@@ -52,7 +54,7 @@ impl Writer {
         }
         failpoint::reached(Step::Begin)?;
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        Ok(Tx { writer: self, given_up: Cell::new(false), takes_away: Cell::new(false) })
+        Ok(Tx { writer: self, given_up: Cell::new(false), takes_away: Cell::new(false), rewrites: Cell::new(false) })
     }
 
     /// The same error, with its cause if that can be seen from outside.
@@ -123,13 +125,16 @@ pub(super) struct Leaving {
 impl Tx<'_> {
     /// Durable when this returns `Ok`.
     pub fn commit(self) -> Result<()> {
+        if self.takes_away.get() {
+            self.note_taken()?;
+        }
         self.step(|conn| {
             failpoint::reached(Step::Commit)?;
             conn.prepare_cached("COMMIT")?.execute([])?;
             Ok(())
         })?;
         failpoint::reached(Step::Committed)?;
-        if self.takes_away.get() {
+        if self.takes_away.get() || self.rewrites.get() {
             self.writer.owes_checkpoint.set(true);
         }
         Ok(())
@@ -230,9 +235,15 @@ impl Tx<'_> {
         result
     }
 
-    /// To be said before something is taken away for good: the commit then owes a checkpoint.
+    /// To be said before something is taken away for good: the commit then owes a checkpoint, and the pages a sweep
+    /// ([`super::remnants`]).
     pub fn takes_away(&self) {
         self.takes_away.set(true);
+    }
+
+    /// The commit owes a checkpoint, and nothing else.
+    pub(super) fn rewrites(&self) {
+        self.rewrites.set(true);
     }
 
     fn conn(&self) -> &Connection {

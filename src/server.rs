@@ -20,6 +20,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use prometheus_client::metrics::counter::Counter;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -60,6 +61,7 @@ pub async fn run(
     config: Config,
     file: Option<PathBuf>,
     logging: Logging,
+    entrance: Handle,
     shutdown: impl Future<Output = &'static str>,
 ) -> anyhow::Result<()> {
     let mut hangups = signal(SignalKind::hangup())?;
@@ -101,12 +103,16 @@ pub async fn run(
         told: Mutex::default(),
         sts: ArcSwap::from_pointee(config.tls.sts),
         sessions: TaskTracker::new(),
+        inside: Handle::current(),
     });
 
     tell_strict_transport(&server).await;
     let mut listeners = Vec::new();
     for address in &config.server.listen {
-        let bound = listener::bind(*address);
+        let bound = {
+            let _entrance = entrance.enter();
+            listener::bind(*address)
+        };
         let bound = bound.with_context(|| format!("cannot listen on {address}; is another server using the port?"))?;
         listeners.push(bound);
     }
@@ -122,7 +128,7 @@ pub async fn run(
     for listener in listeners {
         let address = listener.local_addr()?;
         tracing::info!(%address, "listening");
-        background.spawn(accept(listener, server.clone(), config.tls.handshake_timeout));
+        background.spawn_on(accept(listener, server.clone(), config.tls.handshake_timeout), &entrance);
     }
     background.spawn(watch_certificate(server.clone()));
     if let Some(acme) = acme {
@@ -199,6 +205,8 @@ struct Server {
     /// What clients are to be told of TLS, if they believe the certificate.
     sts: ArcSwap<Option<Duration>>,
     sessions: TaskTracker,
+    /// Where those are served who have come in.
+    inside: Handle,
 }
 
 /// The right to the data. A command may hold it for a moment.

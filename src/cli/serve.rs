@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Setup;
@@ -21,22 +22,31 @@ pub fn serve(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
         Some(file) => tracing::info!(file = %file.display(), "configuration"),
         None => tracing::info!("no configuration file: built-in defaults"),
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers())
-        .enable_all()
-        .build()
-        .context("cannot start the threads; does the machine limit processes or memory?")?;
-    runtime.block_on(async {
+    let (entrance, inside) = (runtime("chatd-entrance", ENTRANCE)?, runtime("chatd-session", workers())?);
+    let at = entrance.handle().clone();
+    let ended = inside.block_on(async {
         let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let shutdown = async move {
             tokio::select! { _ = term.recv() => "SIGTERM", _ = int.recv() => "SIGINT" }
         };
-        server::run(config, file, logging, shutdown).await
-    })
+        server::run(config, file, logging, at, shutdown).await
+    });
+    entrance.shutdown_background();
+    ended
 }
 
-/// Threads for the sessions: two at least. On a single one a burst of handshakes, logins and goodbyes stands in front of those
-/// who talk, whatever turns it takes.
+/// Threads for handshakes. They have their own, so that a burst of those who come never stands in front of those who talk:
+/// the system shares the processors between them.
+const ENTRANCE: usize = 1;
+
+/// Threads for the sessions: the writer of the log and the entrance want a processor, too. Where there are two, a second one
+/// would not deliver more, and each delivery would cost a fifth more.
 fn workers() -> usize {
-    std::thread::available_parallelism().map_or(2, |cores| cores.get()).max(2)
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1)).max(1)
+}
+
+fn runtime(name: &str, threads: usize) -> anyhow::Result<Runtime> {
+    let built =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build();
+    built.context("cannot start the threads; does the machine limit processes or memory?")
 }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -37,6 +38,15 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
 /// some twentieth more and gives nothing.
 #[derive(Debug)]
 pub struct Accepted(pub TcpStream);
+
+impl Accepted {
+    /// Makes it the business of the runtime that we are in. Nobody may be waiting for it.
+    pub fn move_here(&mut self) -> io::Result<()> {
+        let own = self.0.as_fd().try_clone_to_owned()?;
+        self.0 = TcpStream::from_std(own.into())?;
+        Ok(())
+    }
+}
 
 impl AsyncRead for Accepted {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {

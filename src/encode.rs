@@ -54,7 +54,9 @@ pub fn shows(kind: Kind, caps: CapSet, view: View) -> bool {
 
 /// What stands before a `!`, the user and host of an account: nobody's address is shown, so both are made up.
 pub fn source(nick: &str, host: &str) -> String {
-    format!("{nick}!{nick}@{host}")
+    let mut source = String::with_capacity(2 * nick.len() + host.len() + 2);
+    source.extend([nick, "!", nick, "@", host]);
+    source
 }
 
 /// The longest line that others get of what `nick` says: those who say more must be told, or the end would be lost.

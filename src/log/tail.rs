@@ -35,7 +35,8 @@ impl Entry {
     /// The encoding in `slot` (below [`ENCODINGS`]), made by `encode` the first time.
     pub fn encoding(&self, slot: usize, encode: impl FnOnce() -> Vec<u8>) -> &[u8] {
         let slots = self.encodings.get_or_init(Box::default);
-        slots[slot % ENCODINGS].get_or_init(|| encode().into_boxed_slice())
+        // Copied: to give back the rest of the buffer would leave a hole behind each line.
+        slots[slot % ENCODINGS].get_or_init(|| encode().as_slice().into())
     }
 
     /// A generous guess at what it occupies, encodings included.

@@ -55,7 +55,7 @@ pub enum Reply {
 }
 
 enum Submission {
-    Intent(Box<Intent>, Reply),
+    Intent(Intent, Reply),
     /// Nothing much happens: the index may catch up.
     Index,
     Stop,
@@ -147,7 +147,20 @@ impl Log {
 
     /// Hands an intent to the writer; waits while the queue is full.
     pub async fn submit(&self, intent: Intent, reply: Reply) -> Result<(), LogClosed> {
-        self.shared.submissions.send(Submission::Intent(Box::new(intent), reply)).await.map_err(|_| LogClosed)
+        self.shared.submissions.send(Submission::Intent(intent, reply)).await.map_err(|_| LogClosed)
+    }
+
+    /// Hands an intent to the writer if there is room in the queue; gives it back if there is not, or nobody takes it.
+    #[allow(clippy::result_large_err, reason = "it is what was given, and goes on in a moment")]
+    pub fn try_submit(&self, intent: Intent, reply: Reply) -> Result<(), (Intent, Reply)> {
+        use mpsc::error::TrySendError::{Closed, Full};
+        match self.shared.submissions.try_send(Submission::Intent(intent, reply)) {
+            Err(Full(Submission::Intent(intent, reply)) | Closed(Submission::Intent(intent, reply))) => {
+                Err((intent, reply))
+            }
+            // There was nothing else in it.
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Submits and waits until what came of it is committed and visible.
@@ -247,7 +260,7 @@ fn write(
         for submission in group.drain(..) {
             match submission {
                 Submission::Intent(intent, reply) => {
-                    intents.push(*intent);
+                    intents.push(intent);
                     replies.push(reply);
                 }
                 Submission::Index => index = true,

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::encode;
 use crate::event::{EventId, Note, NoteBody, RoomId, RoomKind, Speech, pieces};
 use crate::live::{Person, Receipt};
@@ -59,7 +61,7 @@ impl Session {
         if speech == Speech::Tagmsg && (tags.is_empty() || !self.caps().contains(Cap::MessageTags)) {
             return;
         }
-        let targets: Vec<&str> = targets.split(',').filter(|target| !target.is_empty()).collect();
+        let targets: SmallVec<[&str; 1]> = targets.split(',').filter(|target| !target.is_empty()).collect();
         if targets.len() > TARGETS_MAX {
             self.numeric(
                 ERR_TOOMANYTARGETS,
@@ -99,7 +101,13 @@ impl Session {
                 self.pass_to_room(&room, &name, tags);
                 return;
             }
-            let wish = Wish::Say { speech, to: None, text: text.into(), tags: tags.into(), cuts: cuts.into() };
+            let wish = Wish::Say {
+                speech,
+                to: None,
+                text: text.into(),
+                tags: shared(tags),
+                cuts: if cuts.is_empty() { Arc::default() } else { cuts.into() },
+            };
             let intent = Intent::InRoom { room: room.id, actor: self.actor(), wish };
             let inside = self.cursors.contains_key(&room.id);
             self.submit(intent, command, &name, label, inside.then_some(room.id)).await;
@@ -125,7 +133,14 @@ impl Session {
             return;
         }
         let (actor, to) = (self.actor(), person.who());
-        let intent = Intent::Direct { actor, to, speech, text: text.into(), tags: tags.into(), cuts: cuts.into() };
+        let intent = Intent::Direct {
+            actor,
+            to,
+            speech,
+            text: text.into(),
+            tags: shared(tags),
+            cuts: if cuts.is_empty() { Arc::default() } else { cuts.into() },
+        };
         if speech == Speech::Privmsg
             && let Some(text) = absence(&person)
         {
@@ -156,7 +171,7 @@ impl Session {
         &mut self,
         intent: Intent,
         command: &'static str,
-        target: &str,
+        target: &Arc<str>,
         label: Option<&str>,
         room: Option<RoomId>,
     ) {
@@ -167,19 +182,22 @@ impl Session {
         if pipelined {
             let nonce = self.next_nonce();
             let reply = Reply::Mailbox { mailbox: self.mailbox.clone(), nonce };
-            let pending = Pending { nonce, label: label.map(str::to_owned), command, target: target.into() };
+            let pending = Pending { nonce, label: label.map(str::to_owned), command, target: target.clone() };
             if label.is_some() {
                 // The answer is on its way: the echo, the refusal or the acknowledgement carries the label.
                 self.answer.label = None;
             }
             self.pending.push_back(pending);
-            if self.ctx.log.submit(intent, reply).await.is_err() {
+            // Boxed, as below: it is rare, and each line would carry a place for it.
+            if let Err((intent, reply)) = self.ctx.log.try_submit(intent, reply)
+                && Box::pin(self.ctx.log.submit(intent, reply)).await.is_err()
+            {
                 self.pending.pop_back();
                 self.ending = Some("The server is stopping".into());
             }
             return;
         }
-        match self.ctx.log.ask(intent).await {
+        match Box::pin(self.ctx.log.ask(intent)).await {
             Ok(receipt) => self.settle(&receipt, direct, target),
             Err(refusal) => self.refuse(&refusal, command, target),
         }
@@ -311,6 +329,11 @@ fn absence(person: &Person) -> Option<String> {
         return Some("is offline and will see the message at the next login".to_owned());
     }
     person.away().map(|message| message.to_string())
+}
+
+/// Without tags, which is what most lines have, nothing is to be kept.
+fn shared(tags: &str) -> Arc<str> {
+    if tags.is_empty() { Arc::default() } else { tags.into() }
 }
 
 pub(super) fn word(speech: Speech) -> &'static str {

@@ -10,7 +10,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use crate::event::{Body, Event, EventId, Millis, Owner, RoomId, Seq, Who};
 use crate::failpoint::{self, Step};
@@ -36,6 +36,13 @@ pub struct Tx<'a> {
     takes_away: Cell<bool>,
     /// Pages lose what nothing owned.
     rewrites: Cell<bool>,
+    /// What is run for each event: looked up once in a transaction.
+    append: RefCell<Option<Append<'a>>>,
+}
+
+struct Append<'a> {
+    event: CachedStatement<'a>,
+    place: CachedStatement<'a>,
 }
 
 impl Writer {
@@ -54,7 +61,13 @@ impl Writer {
         }
         failpoint::reached(Step::Begin)?;
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        Ok(Tx { writer: self, given_up: Cell::new(false), takes_away: Cell::new(false), rewrites: Cell::new(false) })
+        Ok(Tx {
+            writer: self,
+            given_up: Cell::new(false),
+            takes_away: Cell::new(false),
+            rewrites: Cell::new(false),
+            append: RefCell::default(),
+        })
     }
 
     /// The same error, with its cause if that can be seen from outside.
@@ -122,6 +135,19 @@ pub(super) struct Leaving {
     pub text: Option<String>,
 }
 
+impl<'a> Append<'a> {
+    fn prepare(conn: &'a Connection) -> Result<Append<'a>> {
+        Ok(Append {
+            event: conn.prepare_cached(
+                "INSERT INTO events (id, time, kind, room_id, places, actor_id, actor, target_id, target, about, text, tags,
+                                     cuts)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            )?,
+            place: conn.prepare_cached("INSERT INTO log (room_id, seq, event_id, spoken) VALUES (?1, ?2, ?3, ?4)")?,
+        })
+    }
+}
+
 impl Tx<'_> {
     /// Durable when this returns `Ok`.
     pub fn commit(self) -> Result<()> {
@@ -143,7 +169,7 @@ impl Tx<'_> {
     /// Adds the event to the logs of these rooms (nowhere: it is not kept). The index takes it in later: [`Tx::index`].
     /// Ids and times must not go back, and seqs must be above each room's head.
     pub fn append(&self, event: &Event, places: &[(RoomId, Seq)]) -> Result<()> {
-        self.step(|conn| {
+        self.step(|_| {
             let room = match places {
                 [] => return Ok(()),
                 [(room, _)] => Some(room.0),
@@ -151,13 +177,13 @@ impl Tx<'_> {
             };
             let columns = Columns::of(&event.body);
             let kind = event.kind();
+            let mut append = self.append.borrow_mut();
+            let append = match &mut *append {
+                Some(append) => append,
+                none => none.insert(Append::prepare(&self.writer.reads.conn)?),
+            };
             failpoint::reached(Step::Event)?;
-            conn.prepare_cached(
-                "INSERT INTO events (id, time, kind, room_id, places, actor_id, actor, target_id, target, about, text, tags,
-                                     cuts)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-            )?
-            .execute(params![
+            append.event.execute(params![
                 event.id.0,
                 event.time.0,
                 kind as u8,
@@ -173,10 +199,8 @@ impl Tx<'_> {
                 columns.cuts,
             ])?;
             failpoint::reached(Step::Place)?;
-            let mut log =
-                conn.prepare_cached("INSERT INTO log (room_id, seq, event_id, spoken) VALUES (?1, ?2, ?3, ?4)")?;
             for (room, seq) in places {
-                log.execute(params![room.0, signed(*seq), event.id.0, kind.is_spoken()])?;
+                append.place.execute(params![room.0, signed(*seq), event.id.0, kind.is_spoken()])?;
             }
             Ok(())
         })

@@ -54,9 +54,7 @@ pub fn shows(kind: Kind, caps: CapSet, view: View) -> bool {
 
 /// What stands before a `!`, the user and host of an account: nobody's address is shown, so both are made up.
 pub fn source(nick: &str, host: &str) -> String {
-    let mut source = String::with_capacity(2 * nick.len() + host.len() + 2);
-    source.extend([nick, "!", nick, "@", host]);
-    source
+    format!("{nick}!{nick}@{host}")
 }
 
 /// The longest line that others get of what `nick` says: those who say more must be told, or the end would be lost.
@@ -165,7 +163,7 @@ pub fn note(note: &Note, host: &str, caps: CapSet) -> Option<Vec<u8>> {
     if let NoteBody::Tags { tags, .. } = &note.body {
         line = line.raw_tags(tags);
     }
-    line = line.source(&source(&note.actor.nick, host));
+    line = line.user_source(&note.actor.nick, host);
     let line = match &note.body {
         NoteBody::Tags { target, .. } => line.command("TAGMSG").param(target),
         NoteBody::Away { message: Some(message) } => line.command("AWAY").last(message),
@@ -281,7 +279,7 @@ fn taken_back(event: &Event, room: &str, host: &str, of: Option<&Who>, reason: &
         _ => "a message".to_owned(),
     };
     let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-    let line = if between_two { line.source(&source(nick, host)) } else { line.source(host) };
+    let line = if between_two { line.user_source(nick, host) } else { line.source(host) };
     let target = of.filter(|_| between_two).map_or(room, |of| &*of.nick);
     line.command("NOTICE").param(target).last(&format!("{nick} took back {whose}{because}"))
 }
@@ -294,7 +292,7 @@ fn event_line(event: &Event, room: &str, host: &str, caps: CapSet) -> Line {
         return taken_back(event, room, host, of.as_ref(), reason, line);
     }
     let line = match &event.actor {
-        Some(who) => line.source(&source(&who.nick, host)),
+        Some(who) => line.user_source(&who.nick, host),
         None => line.source(host),
     };
     match &event.body {

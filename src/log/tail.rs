@@ -24,19 +24,27 @@ type Encoding = OnceLock<Box<[u8]>>;
 /// An event in a log, with its encodings, each made by the first reader who needs it.
 pub struct Entry {
     pub event: Event,
-    encodings: OnceLock<Box<[Encoding; ENCODINGS]>>,
+    /// Of the first reader, with its slot: most rooms are read in one way.
+    first: OnceLock<(usize, Box<[u8]>)>,
+    others: OnceLock<Box<[Encoding; ENCODINGS]>>,
 }
 
 impl Entry {
     pub fn new(event: Event) -> Arc<Entry> {
-        Arc::new(Entry { event, encodings: OnceLock::new() })
+        Arc::new(Entry { event, first: OnceLock::new(), others: OnceLock::new() })
     }
 
     /// The encoding in `slot` (below [`ENCODINGS`]), made by `encode` the first time.
     pub fn encoding(&self, slot: usize, encode: impl FnOnce() -> Vec<u8>) -> &[u8] {
-        let slots = self.encodings.get_or_init(Box::default);
+        let slot = slot % ENCODINGS;
         // Copied: to give back the rest of the buffer would leave a hole behind each line.
-        slots[slot % ENCODINGS].get_or_init(|| encode().as_slice().into())
+        let mut make = Some(|| Box::from(encode().as_slice()));
+        let mut made = || make.take().map(|make| make()).unwrap_or_default();
+        let (first, bytes) = self.first.get_or_init(|| (slot, made()));
+        if *first == slot {
+            return bytes;
+        }
+        self.others.get_or_init(Box::default)[slot].get_or_init(made)
     }
 
     /// A generous guess at what it occupies, encodings included.

@@ -206,6 +206,17 @@ impl Line {
         self
     }
 
+    /// The same of somebody with an account, by the parts of `nick!user@host`; the user is called as the nick is.
+    pub fn user_source(mut self, nick: &str, host: &str) -> Line {
+        self.end_tags();
+        self.text.push(':');
+        for part in [nick, "!", nick, "@", host] {
+            self.push_clean(part);
+        }
+        self.text.push(' ');
+        self
+    }
+
     pub fn command(mut self, command: &str) -> Line {
         self.end_tags();
         self.push_clean(command);

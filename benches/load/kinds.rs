@@ -132,6 +132,9 @@ pub fn all(quick: bool, minutes: Option<f64>) -> Vec<Kind> {
 impl Kind {
     pub fn suits(&self, server: &Server) -> bool {
         match self.load {
+            // ngIRCd takes minutes to let two thousand in, and loses lines of a thousand.
+            Load::Crowd { rooms, members, .. } if rooms * members >= 1_000 && *server == Server::Ngircd => false,
+            Load::Idle { .. } if *server == Server::Ngircd => false,
             Load::Crowd { alone, .. } => !alone || server.is_chatd(),
             Load::Idle { .. } => true,
             // ngIRCd has no echo to wait for.

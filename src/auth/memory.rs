@@ -9,6 +9,11 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::Password;
 
+/// So many blocks of a KiB are asked for at least, though only what is worked in is ever touched. Pieces below 32 MiB
+/// (`DEFAULT_MMAP_THRESHOLD_MAX` of glibc's malloc) may stay with each thread that had one, some 60 MB apiece; larger ones
+/// go back to the system.
+const ASKED_MIN: usize = 33 * 1024;
+
 /// What argon2 fills while it works; some 19 MiB by default. Wiped when it is given back.
 #[derive(Default)]
 pub struct Memory(Vec<Block>);
@@ -18,7 +23,7 @@ impl Memory {
     pub(super) fn run(&mut self, argon2: &Argon2<'_>, password: &Password, salt: &[u8], out: &mut [u8]) -> Option<()> {
         let needed = argon2.params().block_count();
         if self.0.len() < needed {
-            self.0.try_reserve_exact(needed - self.0.len()).ok()?;
+            self.0.try_reserve_exact(needed.max(ASKED_MIN) - self.0.len()).ok()?;
             self.0.resize(needed, Block::default());
         }
         argon2.hash_password_into_with_memory(password.0.expose().as_bytes(), salt, out, &mut self.0).ok()

@@ -337,26 +337,42 @@ pub struct Turn {
 
 impl Turn {
     /// Checks what somebody entered. `phc`: the stored hash, `None` if there is no such account (or it may not log
-    /// in); the work is the same.
-    pub async fn verify(self, entered: Secret, phc: Option<String>) -> Result<Verdict, AuthError> {
+    /// in); the work is the same. `settle` hears of it before the next turn begins, however late the caller does.
+    pub async fn verify(
+        self,
+        entered: Secret,
+        phc: Option<String>,
+        settle: impl FnOnce(&Result<Verdict, AuthError>) + Send + 'static,
+    ) -> Result<Verdict, AuthError> {
         self.run(move |hasher, memory| {
-            let (password, phc) = match Password::entered(&entered) {
-                Ok(password) => (password, phc),
-                // It cannot be anybody's password: do the same work for nothing.
-                Err(_) => (Password(Secret::new(String::new())), None),
-            };
-            let Some(phc) = phc else {
-                hasher.verify_unknown(&password, memory);
-                return Ok(Verdict::Wrong);
-            };
-            if !hasher.verify(&password, &phc, memory) {
-                return Ok(Verdict::Wrong);
-            }
-            // Whoever is right gets in, even if the new hash cannot be made today.
-            let rehashed = hasher.needs_rehash(&phc).then(|| hasher.hash(&password, memory).ok()).flatten();
-            Ok(Verdict::Right { rehashed })
+            let verdict = Self::verdict(hasher, memory, &entered, phc);
+            settle(&verdict);
+            verdict
         })
         .await
+    }
+
+    fn verdict(
+        hasher: &Hasher,
+        memory: &mut Memory,
+        entered: &Secret,
+        phc: Option<String>,
+    ) -> Result<Verdict, AuthError> {
+        let (password, phc) = match Password::entered(entered) {
+            Ok(password) => (password, phc),
+            // It cannot be anybody's password: do the same work for nothing.
+            Err(_) => (Password(Secret::new(String::new())), None),
+        };
+        let Some(phc) = phc else {
+            hasher.verify_unknown(&password, memory);
+            return Ok(Verdict::Wrong);
+        };
+        if !hasher.verify(&password, &phc, memory) {
+            return Ok(Verdict::Wrong);
+        }
+        // Whoever is right gets in, even if the new hash cannot be made today.
+        let rehashed = hasher.needs_rehash(&phc).then(|| hasher.hash(&password, memory).ok()).flatten();
+        Ok(Verdict::Right { rehashed })
     }
 
     async fn run<T: Send + 'static>(
@@ -464,7 +480,7 @@ mod tests {
         let logins = Logins::new(hasher.clone(), 2);
         let phc = logins.hash(password("correct horse"), HERE).await.unwrap();
         let check = async |text: &str, phc: Option<&String>| {
-            logins.turn(HERE).await.unwrap().verify(secret(text), phc.cloned()).await
+            logins.turn(HERE).await.unwrap().verify(secret(text), phc.cloned(), |_| {}).await
         };
         assert_eq!(check("correct horse", Some(&phc)).await, Ok(Verdict::Right { rehashed: None }));
         assert_eq!(check("wrong", Some(&phc)).await, Ok(Verdict::Wrong));
@@ -473,10 +489,32 @@ mod tests {
         assert_eq!(check(&"x".repeat(5000), Some(&phc)).await, Ok(Verdict::Wrong));
 
         let stronger = logins.with_hasher(Arc::new(Hasher::new(HashSettings { iterations: 2, ..QUICK }).unwrap()));
-        let verdict = stronger.turn(HERE).await.unwrap().verify(secret("correct horse"), Some(phc)).await.unwrap();
+        let verdict =
+            stronger.turn(HERE).await.unwrap().verify(secret("correct horse"), Some(phc), |_| {}).await.unwrap();
         let Verdict::Right { rehashed: Some(renewed) } = verdict else { panic!("{verdict:?}") };
         assert!(!stronger.hasher.needs_rehash(&renewed));
         assert!(stronger.hasher.verify(&password("correct horse"), &renewed, &mut Memory::default()));
+    }
+
+    /// Whoever pays for a look and is paid back would otherwise stand in the way of the next, who is right, too.
+    #[tokio::test]
+    async fn what_came_of_a_turn_is_settled_before_the_next() {
+        let logins = Logins::with_line(Arc::new(Hasher::new(QUICK).unwrap()), 1, 100);
+        let (unsettled, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..60 {
+            let (logins, unsettled, most) = (logins.clone(), unsettled.clone(), most.clone());
+            tasks.spawn(async move {
+                let turn = logins.turn(HERE).await.unwrap();
+                most.fetch_max(unsettled.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                let settle = move |_: &Result<Verdict, AuthError>| {
+                    unsettled.fetch_sub(1, Ordering::SeqCst);
+                };
+                turn.verify(secret("x"), None, settle).await.unwrap()
+            });
+        }
+        assert!(tasks.join_all().await.iter().all(|verdict| *verdict == Verdict::Wrong));
+        assert_eq!((unsettled.load(Ordering::SeqCst), most.load(Ordering::SeqCst)), (0, 1));
     }
 
     #[tokio::test]

@@ -185,8 +185,8 @@ impl TokenBucket {
 /// once cost as much as a thousand one after another. Each table holds [`LoginThrottle::MAX`] entries; in a full one
 /// a few are looked at and the one that would be forgotten first makes room, so that nobody is locked out by
 /// somebody who fills it.
-#[derive(Debug)]
-pub struct LoginThrottle(Mutex<Attempts>);
+#[derive(Clone, Debug)]
+pub struct LoginThrottle(Arc<Mutex<Attempts>>);
 
 #[derive(Debug)]
 struct Attempts {
@@ -213,14 +213,14 @@ impl LoginThrottle {
 
     /// The limits are of failed attempts in a minute.
     pub fn new(per_address: u32, per_account: u32) -> LoginThrottle {
-        LoginThrottle(Mutex::new(Attempts {
+        LoginThrottle(Arc::new(Mutex::new(Attempts {
             per_place: Rate::per_minute(per_address),
             per_account: Rate::per_minute(per_account),
             places: HashMap::new(),
             accounts: HashMap::new(),
             hasher: RandomState::new(),
             cleaned: None,
-        }))
+        })))
     }
 
     /// Changes the limits, also for those who have tried already.

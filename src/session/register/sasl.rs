@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::auth::{Secret, Token, Verdict};
+use crate::auth::{AuthError, Secret, Token, Verdict};
 use crate::log::{Account, Proof, StoreError, TokenRow};
 use crate::net::limits::Attempt;
 use crate::proto::caps::Cap;
@@ -211,15 +211,22 @@ pub(in crate::session) async fn check(
         Some(key) => ctx.log.readers().account(key).await.map_err(unreadable)?,
     };
     let row = row.filter(|row| !row.disabled && !row.removed);
+    let known = row.is_some();
     let stored = row.as_ref().map(|row| row.hash.as_str().to_owned());
     let logins = ctx.logins.load_full();
     let turn = logins.turn(peer).await.map_err(|error| error.to_string())?;
-    // Paid for only now: everybody may come back at once after a restart, from one address too, but guesses are
-    // never more than the turns.
+    // Paid for only now, and paid back before the next turn begins: everybody may come back at once after a restart, from one
+    // address too, but guesses are never more than the turns.
     let attempt = attempt(ctx, peer, &throttle_key)?;
-    match (turn.verify(password, stored).await, row) {
+    let throttle = ctx.throttle.clone();
+    let settle = move |verdict: &Result<Verdict, AuthError>| match verdict {
+        Ok(Verdict::Right { .. }) if known => throttle.succeeded(attempt),
+        // It stays paid for.
+        Ok(_) => drop(attempt),
+        Err(_) => throttle.succeeded(attempt),
+    };
+    match (turn.verify(password, stored, settle).await, row) {
         (Ok(Verdict::Right { rehashed }), Some(row)) => {
-            ctx.throttle.succeeded(attempt);
             let proof = Proof::Password(row.hash.as_str().into());
             Ok(Login { row, proof, rehashed: rehashed.map(Into::into) })
         }
@@ -227,10 +234,7 @@ pub(in crate::session) async fn check(
             count_failure(ctx, peer);
             Err("wrong account or password".to_owned())
         }
-        (Err(error), _) => {
-            ctx.throttle.succeeded(attempt);
-            Err(error.to_string())
-        }
+        (Err(error), _) => Err(error.to_string()),
     }
 }
 

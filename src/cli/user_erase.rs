@@ -35,7 +35,8 @@ pub fn run(setup: &Setup, name: &str, yes: bool) -> anyhow::Result<()> {
     finished.context("the account is closed; the rest is done by the server, or by its next start")?;
     Ok(writeln!(
         io::stdout(),
-        "erased from the history, the index and the files. Backups and exports made before still have it: delete them too"
+        "erased from the history and the index; a running server wipes what is left in its files in the next seconds. Backups and \
+         exports made before still have it: delete them too"
     )?)
 }
 

@@ -249,7 +249,7 @@ impl Core {
         }
         tx.commit()?;
         // It is done, whatever comes of this; closing tries again, and so does the next start.
-        let tidied = if core.store.unswept()? == unswept { Ok(()) } else { core.sweep() };
+        let tidied = core.store.unswept().and_then(|now| if now == unswept { Ok(()) } else { core.sweep() });
         if let Err(error) = tidied.and_then(|()| core.store.checkpoint()) {
             tracing::debug!(%error, "the write-ahead log stays for the next start");
         }

@@ -105,8 +105,8 @@ impl Session {
                 speech,
                 to: None,
                 text: text.into(),
-                tags: shared(tags),
-                cuts: if cuts.is_empty() { Arc::default() } else { cuts.into() },
+                tags: shared(tags, tags.is_empty()),
+                cuts: shared(cuts, cuts.is_empty()),
             };
             let intent = Intent::InRoom { room: room.id, actor: self.actor(), wish };
             let inside = self.cursors.contains_key(&room.id);
@@ -138,8 +138,8 @@ impl Session {
             to,
             speech,
             text: text.into(),
-            tags: shared(tags),
-            cuts: if cuts.is_empty() { Arc::default() } else { cuts.into() },
+            tags: shared(tags, tags.is_empty()),
+            cuts: shared(cuts, cuts.is_empty()),
         };
         if speech == Speech::Privmsg
             && let Some(text) = absence(&person)
@@ -331,9 +331,12 @@ fn absence(person: &Person) -> Option<String> {
     person.away().map(|message| message.to_string())
 }
 
-/// Without tags, which is what most lines have, nothing is to be kept.
-fn shared(tags: &str) -> Arc<str> {
-    if tags.is_empty() { Arc::default() } else { tags.into() }
+/// Most lines have neither tags nor cuts: what is empty takes no memory of its own.
+fn shared<'a, T: ?Sized>(some: &'a T, empty: bool) -> Arc<T>
+where
+    Arc<T>: From<&'a T> + Default,
+{
+    if empty { Arc::default() } else { some.into() }
 }
 
 pub(super) fn word(speech: Speech) -> &'static str {

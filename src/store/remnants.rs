@@ -76,7 +76,10 @@ impl Tx<'_> {
     /// All pages were swept since [`Reads::unswept`] said so many.
     pub fn swept(&self, taken: i64) -> Result<()> {
         self.step(|conn| {
-            conn.prepare_cached(SET)?.execute(params![SWEPT, taken])?;
+            conn.prepare_cached(
+                "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            )?
+            .execute(params![SWEPT, taken])?;
             Ok(())
         })
     }
@@ -95,8 +98,6 @@ impl Tx<'_> {
 
 const TAKEN: &str = "taken_away";
 const SWEPT: &str = "swept";
-const SET: &str =
-    "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
 fn page_count(conn: &Connection) -> Result<u32> {
     Ok(conn.prepare_cached("PRAGMA page_count")?.query_row([], |row| row.get(0))?)

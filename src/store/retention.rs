@@ -1,6 +1,7 @@
 //! Retention: what is older than its term leaves the log, in small steps. Each room keeps what was said for a term of its
 //! own or the server's; comings and goings may have a shorter one. What has left is in no table and in no index, and its
-//! bytes are gone from the files with the next whole checkpoint ([`super::Writer::checkpoint`]).
+//! bytes are gone from the files after the next whole checkpoint ([`super::Writer::checkpoint`]) and sweep
+//! ([`super::remnants`]).
 
 use std::fmt;
 use std::time::Duration;

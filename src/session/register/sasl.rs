@@ -211,7 +211,6 @@ pub(in crate::session) async fn check(
         Some(key) => ctx.log.readers().account(key).await.map_err(unreadable)?,
     };
     let row = row.filter(|row| !row.disabled && !row.removed);
-    let known = row.is_some();
     let stored = row.as_ref().map(|row| row.hash.as_str().to_owned());
     let logins = ctx.logins.load_full();
     let turn = logins.turn(peer).await.map_err(|error| error.to_string())?;
@@ -220,7 +219,7 @@ pub(in crate::session) async fn check(
     let attempt = attempt(ctx, peer, &throttle_key)?;
     let throttle = ctx.throttle.clone();
     let settle = move |verdict: &Result<Verdict, AuthError>| match verdict {
-        Ok(Verdict::Right { .. }) if known => throttle.succeeded(attempt),
+        Ok(Verdict::Right { .. }) => throttle.succeeded(attempt),
         // It stays paid for.
         Ok(_) => drop(attempt),
         Err(_) => throttle.succeeded(attempt),

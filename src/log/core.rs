@@ -223,7 +223,7 @@ impl Core {
     }
 
     fn index_some(&mut self) -> Result<usize, StoreError> {
-        let tx = self.store.begin()?;
+        let tx = self.store.begin_lazily()?;
         let done = tx.index(INDEX_AT)?;
         tx.commit()?;
         Ok(done)

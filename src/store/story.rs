@@ -654,6 +654,24 @@ fn a_beginning_of_few_or_of_very_many_words_is_found() {
     assert_eq!([count("abc "), count("xyz2 "), count("nothing")], [0, 100, 0]);
 }
 
+#[test]
+fn only_what_can_be_made_again_does_not_wait_for_the_disk() {
+    let mut world = World::new();
+    let level =
+        |world: &World| world.writer.conn.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0)).unwrap();
+    let (normal, full) = (1, 2);
+    for _ in 0..2 {
+        world.say("hello");
+        assert_eq!(level(&world), full);
+        let tx = world.writer.begin_lazily().unwrap();
+        assert_eq!(tx.index(10).unwrap(), 1);
+        tx.commit().unwrap();
+        assert_eq!(level(&world), normal);
+        drop(world.writer.begin().unwrap());
+        assert_eq!(level(&world), full);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 

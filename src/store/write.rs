@@ -26,6 +26,8 @@ pub struct Writer {
     words: RefCell<String>,
     /// The -wal file may hold what has been taken away.
     owes_checkpoint: Cell<bool>,
+    /// A commit waits for the disk (`synchronous = FULL`).
+    waits: Cell<bool>,
 }
 
 /// A transaction. Sees what it has written; nobody else does before it is committed.
@@ -50,14 +52,34 @@ impl Writer {
     pub fn open(data_dir: &Path) -> Result<Writer> {
         let conn = open::writer(data_dir)?;
         let path = open::database_path(data_dir);
-        Ok(Writer { reads: Reads { conn }, path, words: RefCell::default(), owes_checkpoint: Cell::new(true) })
+        Ok(Writer {
+            reads: Reads { conn },
+            path,
+            words: RefCell::default(),
+            owes_checkpoint: Cell::new(true),
+            waits: Cell::new(true),
+        })
     }
 
     pub fn begin(&mut self) -> Result<Tx<'_>> {
+        self.begin_waiting(true)
+    }
+
+    /// The same for what can be made again out of what is stored: it is whole after a crash or not there, but its commit does
+    /// not wait for the disk. What is committed later waits for both.
+    pub fn begin_lazily(&mut self) -> Result<Tx<'_>> {
+        self.begin_waiting(false)
+    }
+
+    fn begin_waiting(&mut self, waits: bool) -> Result<Tx<'_>> {
         let conn = &self.reads.conn;
         if !conn.is_autocommit() {
             // A roll-back failed earlier.
             conn.execute_batch("ROLLBACK")?;
+        }
+        if self.waits.get() != waits {
+            conn.execute_batch(if waits { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" })?;
+            self.waits.set(waits);
         }
         failpoint::reached(Step::Begin)?;
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
@@ -149,7 +171,7 @@ impl<'a> Append<'a> {
 }
 
 impl Tx<'_> {
-    /// Durable when this returns `Ok`.
+    /// Durable when this returns `Ok`, unless it was begun lazily.
     pub fn commit(self) -> Result<()> {
         if self.takes_away.get() {
             self.note_taken()?;

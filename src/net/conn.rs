@@ -67,6 +67,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         &self.io
     }
 
+    pub fn io_mut(&mut self) -> &mut S {
+        &mut self.io
+    }
+
     /// Puts bytes behind those that wait to be written. The caller asks [`Conn::has_room`] first: then never more
     /// waits than [`OUT_TARGET`] and one such piece.
     pub fn push(&mut self, bytes: &[u8]) {

@@ -39,9 +39,20 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
 #[derive(Debug)]
 pub struct Accepted(pub TcpStream);
 
-impl Accepted {
+/// What goes over a connection that one runtime can take over from another.
+pub trait Movable {
     /// Makes it the business of the runtime that we are in. Nobody may be waiting for it.
-    pub fn move_here(&mut self) -> io::Result<()> {
+    fn move_here(&mut self) -> io::Result<()>;
+}
+
+impl<S: Movable> Movable for Box<S> {
+    fn move_here(&mut self) -> io::Result<()> {
+        (**self).move_here()
+    }
+}
+
+impl Movable for Accepted {
+    fn move_here(&mut self) -> io::Result<()> {
         let own = self.0.as_fd().try_clone_to_owned()?;
         self.0 = TcpStream::from_std(own.into())?;
         Ok(())

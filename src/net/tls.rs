@@ -31,6 +31,8 @@ use tokio_rustls::server::TlsStream;
 
 use crate::event::Millis;
 
+use super::listener::Movable;
+
 pub use fingerprint::{Fingerprint, fingerprint};
 pub use watch::Watch;
 
@@ -234,6 +236,12 @@ impl ServerTls {
 /// The certificate that the peer of this connection has shown, and holds the key of.
 pub fn peer_certificate<S>(stream: &TlsStream<S>) -> Option<Fingerprint> {
     stream.get_ref().1.peer_certificates()?.first().map(|first| fingerprint(first))
+}
+
+impl<S: Movable> Movable for TlsStream<S> {
+    fn move_here(&mut self) -> io::Result<()> {
+        self.get_mut().0.move_here()
+    }
 }
 
 /// What the peer has asked for by ALPN, if it is one of ours.

@@ -54,8 +54,7 @@ pub(super) fn admit(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>, h
     });
 }
 
-/// Does the handshake, and begins to serve in a task of its own, among those who are inside already: what the handshake
-/// needed is gone then.
+/// Does the handshake, and goes on in a task of its own: what the handshake needed is gone then.
 async fn serve(stream: TcpStream, guard: ConnectionGuard, address: IpAddr, server: &Arc<Server>, handshake: Duration) {
     let accepted = tokio::select! {
         accepted = server.tls.accept(Accepted(stream), handshake) => accepted,
@@ -63,16 +62,8 @@ async fn serve(stream: TcpStream, guard: ConnectionGuard, address: IpAddr, serve
     };
     match accepted {
         Ok(stream) => {
-            let (mut stream, shared) = (Box::new(stream), server.clone());
-            let session = async move {
-                let _guard = guard;
-                if let Err(error) = stream.get_mut().0.move_here() {
-                    tracing::warn!(%error, "a connection could not be kept; check the limit of open files");
-                    return;
-                }
-                connection::serve(stream, &shared.ctx, shared.site.as_ref(), address).await;
-            };
-            server.sessions.spawn_on(session, &server.inside);
+            let (stream, shared) = (Box::new(stream), server.clone());
+            server.sessions.spawn(async move { connection::serve(stream, guard, shared, address).await });
         }
         Err(error) => tracing::debug!(peer = %address, %error, "no TLS connection"),
     }

@@ -1,23 +1,28 @@
-//! One connection after its TLS handshake: what it speaks, and who serves it.
+//! One connection after its TLS handshake: what it speaks, and who serves it. All of it up to the login happens where
+//! connections are accepted; whoever has logged in moves to the runtime of the sessions.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 
 use crate::config::Config;
 use crate::net::conn::Conn;
-use crate::net::listener::Accepted;
+use crate::net::limits::ConnectionGuard;
+use crate::net::listener::{Accepted, Movable};
 use crate::net::tls;
 use crate::session::{self, Context, Peer};
-use crate::web::{self, Patience, Site, Spoken};
+use crate::web::{self, Patience, Site, WebSocket};
+
+use super::Server;
 
 /// How long who has not spoken in time may take to say good-bye.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Boxed, since it passes through many hands, and each would keep a place for it.
-pub(super) type Stream = Box<TlsStream<Accepted>>;
+type Stream = Box<TlsStream<Accepted>>;
 
 /// What is served over HTTP; `None`: nothing.
 pub fn site(config: &Config) -> Option<Arc<Site>> {
@@ -26,42 +31,71 @@ pub fn site(config: &Config) -> Option<Arc<Site>> {
     web.enabled.then(|| Arc::new(site()))
 }
 
-pub async fn serve(stream: Stream, ctx: &Arc<Context>, site: Option<&Arc<Site>>, address: IpAddr) {
+pub(super) async fn serve(stream: Stream, guard: ConnectionGuard, server: Arc<Server>, address: IpAddr) {
     let since = Instant::now();
-    let conn = match (site, tls::protocol(&stream)) {
+    let conn = match (&server.site, tls::protocol(&stream)) {
         // What is HTTP is not taken for IRC here, nor the other way round: who has said what it speaks is held to it.
         (None, _) | (_, Some(tls::IRC)) => Conn::new(stream),
         (Some(site), said) => {
             let is_http = said == Some(tls::HTTP);
-            match Box::pin(perhaps_http(stream, is_http, ctx, site, address)).await {
-                Some(conn) => conn,
+            match Box::pin(perhaps_http(stream, is_http, &server.ctx, site, address)).await {
+                Some(Spoken::Irc(conn)) => conn,
+                Some(Spoken::WebSocket(conn)) => {
+                    // A certificate is no login here: a browser would show it for any page that asks.
+                    let peer = Peer { address, since: Instant::now(), certificate: None };
+                    return Box::pin(log_in(conn, guard, &server, peer)).await;
+                }
                 None => return,
             }
         }
     };
     let certificate = tls::peer_certificate(conn.io()).map(|fingerprint| fingerprint.hex().into());
-    session::serve(conn, ctx.clone(), Peer { address, since, certificate }).await;
+    log_in(conn, guard, &server, Peer { address, since, certificate }).await;
 }
 
-/// Serves it to its end if it is HTTP, with a session if it becomes a WebSocket; gives it back if it is IRC.
+/// Leads to the login, and whoever gets there on to where the sessions are.
+async fn log_in<S>(conn: Conn<S>, guard: ConnectionGuard, server: &Arc<Server>, peer: Peer)
+where
+    S: AsyncRead + AsyncWrite + Movable + Unpin + Send + Sync + 'static,
+{
+    let Some(mut admitted) = session::log_in(conn, &server.ctx, peer).await else { return };
+    let ctx = server.ctx.clone();
+    let session = async move {
+        let _guard = guard;
+        if let Err(error) = admitted.io_mut().move_here() {
+            tracing::warn!(%error, "a connection could not be kept; check the limit of open files");
+            return;
+        }
+        admitted.serve(ctx).await;
+    };
+    server.sessions.spawn_on(session, &server.inside);
+}
+
+/// What turned out to be spoken.
+enum Spoken {
+    Irc(Conn<Stream>),
+    WebSocket(Conn<WebSocket<Stream>>),
+}
+
+/// Serves it to its end if it is HTTP; gives it back if it is IRC, or becomes a WebSocket.
 async fn perhaps_http(
     stream: Stream,
     is_http: bool,
     ctx: &Arc<Context>,
     site: &Arc<Site>,
     address: IpAddr,
-) -> Option<Conn<Stream>> {
+) -> Option<Spoken> {
     let settings = ctx.settings.load_full();
     let mut conn = Conn::new(stream);
     if !is_http {
         let told = tokio::select! {
             told = tokio::time::timeout(settings.registration_timeout, web::spoken(&mut conn)) => told,
             // The session says why.
-            () = ctx.stopping.cancelled() => return Some(conn),
+            () = ctx.stopping.cancelled() => return Some(Spoken::Irc(conn)),
         };
         match told {
-            Ok(Ok(Spoken::Http)) => {}
-            Ok(Ok(Spoken::Irc)) => return Some(conn),
+            Ok(Ok(web::Spoken::Http)) => {}
+            Ok(Ok(web::Spoken::Irc)) => return Some(Spoken::Irc(conn)),
             Ok(Err(error)) => {
                 tracing::debug!(peer = %address, %error, "connection lost before a word");
                 return None;
@@ -75,9 +109,5 @@ async fn perhaps_http(
     }
     let (stream, read) = conn.into_parts();
     let patience = Patience { head: settings.registration_timeout, answer: settings.write_deadline };
-    let socket = web::serve(stream, read.freeze(), site.clone(), patience, &ctx.stopping).await?;
-    // A certificate is no login here: a browser would show it for any page that asks.
-    let peer = Peer { address, since: Instant::now(), certificate: None };
-    Box::pin(session::serve(socket, ctx.clone(), peer)).await;
-    None
+    web::serve(stream, read.freeze(), site.clone(), patience, &ctx.stopping).await.map(Spoken::WebSocket)
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::auth::Secret;
+use crate::live::Person;
 use crate::log::{Account, Intent, Proof};
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
@@ -79,6 +80,32 @@ pub(super) struct Login {
     pub rehashed: Option<Arc<str>>,
 }
 
+/// Who is logged in, and has not come in yet.
+pub(super) struct Newcomer {
+    person: Arc<Person>,
+    arrival: Arrival,
+    /// The password is to be stored in the way of now.
+    rehash: Option<Intent>,
+}
+
+impl Newcomer {
+    /// Begins the session. The error is the reason for the farewell.
+    pub async fn come_in(self: Box<Self>, ctx: &Arc<Context>) -> Result<Box<Session>, String> {
+        let (person, address) = (self.person.clone(), self.arrival.peer.address);
+        let Newcomer { arrival, rehash, .. } = *self;
+        // Never closed, so there is always a turn to wait for.
+        let _turn = ctx.door.acquire().await;
+        let begun = Session::begin(ctx.clone(), person.clone(), arrival);
+        let session = begun.await.map_err(|reason| format!("Closing link: {reason}"))?;
+        if let Some(rehash) = rehash {
+            super::submit_quietly(&ctx.log, rehash).await;
+        }
+        ctx.figures.logins.inc();
+        tracing::info!(session = session.id, account = %person.nick, peer = %address, "logged in");
+        Ok(session)
+    }
+}
+
 /// What a line leads to.
 enum Next {
     GoOn,
@@ -91,7 +118,7 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
     lines: &mut LineReader,
     ctx: &Arc<Context>,
     peer: &Peer,
-) -> Result<Box<Session>, String> {
+) -> Result<Box<Newcomer>, String> {
     let offer = Offer {
         external: peer.certificate.is_some(),
         registration: ctx.settings.load().newcomers != Newcomers::Closed,
@@ -134,7 +161,7 @@ pub(super) async fn register<S: AsyncRead + AsyncWrite + Unpin>(
             }
             if registration.is_complete() {
                 match registration.log_in().await {
-                    Ok(session) => return Ok(session),
+                    Ok(newcomer) => return Ok(newcomer),
                     Err(reason) => {
                         registration.say_all(conn);
                         return Err(reason);
@@ -289,7 +316,7 @@ impl Registration<'_> {
         !self.negotiating && self.nick.is_some() && self.realname.is_some() && !self.is_pending()
     }
 
-    async fn log_in(&mut self) -> Result<Box<Session>, String> {
+    async fn log_in(&mut self) -> Result<Box<Newcomer>, String> {
         let login = match self.account.take() {
             Some(login) => login,
             None => self.log_in_by_pass().await?,
@@ -315,15 +342,11 @@ impl Registration<'_> {
             away: self.away.take(),
             peer: self.peer.clone(),
         };
-        let begun = Session::begin(self.ctx.clone(), person.clone(), arrival);
-        let session = begun.await.map_err(|reason| format!("Closing link: {reason}"))?;
-        if let (Some(new), Proof::Password(old)) = (login.rehashed, login.proof) {
-            let rehash = Intent::Rehash { account: person.id, old, new };
-            super::submit_quietly(&self.ctx.log, rehash).await;
-        }
-        self.ctx.figures.logins.inc();
-        tracing::info!(session = session.id, account = %person.nick, peer = %self.peer.address, "logged in");
-        Ok(session)
+        let rehash = match (login.rehashed, login.proof) {
+            (Some(new), Proof::Password(old)) => Some(Intent::Rehash { account: person.id, old, new }),
+            _ => None,
+        };
+        Ok(Box::new(Newcomer { person, arrival, rehash }))
     }
 
     /// `PASS account:password`, or `PASS password` with the account as NICK.

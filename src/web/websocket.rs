@@ -18,6 +18,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use crate::net::listener::Movable;
+
 #[cfg(test)]
 mod laws;
 
@@ -131,6 +133,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                 Err(_) => Message::text(&*String::from_utf8_lossy(line)),
             },
         }
+    }
+}
+
+impl<S: Movable + AsyncRead + AsyncWrite + Unpin> Movable for WebSocket<S> {
+    fn move_here(&mut self) -> io::Result<()> {
+        self.stream.get_mut().move_here()
     }
 }
 

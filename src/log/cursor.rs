@@ -91,6 +91,11 @@ impl Cursor {
         Ok(())
     }
 
+    /// How many entries were looked at ahead.
+    pub fn ahead(&self) -> usize {
+        self.ahead.len()
+    }
+
     /// Goes past the entry that was looked at, and hands it out.
     pub fn advance(&mut self) -> Option<Arc<Entry>> {
         let entry = self.ahead.pop().map(|(_, entry)| entry);

@@ -390,7 +390,7 @@ impl Bench {
             }
         }
         for growth in commit.growth {
-            growth.room.grow(growth.entries, growth.state);
+            growth.room.grow(growth.entries, growth.state, &mut Vec::new());
         }
         for effect in commit.effects {
             match effect {

@@ -47,14 +47,21 @@ impl Entry {
         self.others.get_or_init(Box::default)[slot].get_or_init(made)
     }
 
-    /// A generous guess at what it occupies, encodings included.
+    /// Gives back what the sessions' threads took for it, text and encodings; it is of no use afterwards.
+    pub(super) fn hollow(&mut self) {
+        self.event.body = Body::Reset;
+        self.first = OnceLock::new();
+        self.others = OnceLock::new();
+    }
+
+    /// What it occupies, by estimate: with one encoding, which is what most rooms need.
     fn weight(&self) -> usize {
         let text = match &self.event.body {
             Body::Said { text, tags, cuts, .. } => text.len() + tags.len() + 4 * cuts.len(),
             Body::Topic { text } => text.len(),
             _ => 0,
         };
-        900 + 3 * text
+        450 + 2 * text
     }
 }
 
@@ -256,35 +263,49 @@ impl Room {
         tail.entries.get(at).filter(|entry| entry.event.id == event).cloned()
     }
 
-    /// Makes committed entries visible, together with the state after them. Does not ring.
-    pub(super) fn grow(&self, entries: Vec<Arc<Entry>>, state: Option<Arc<RoomState>>) {
+    /// Makes committed entries visible, together with the state after them. Does not ring. What the tail keeps no longer
+    /// is put into `dropped`.
+    pub(super) fn grow(
+        &self,
+        entries: Vec<Arc<Entry>>,
+        state: Option<Arc<RoomState>>,
+        dropped: &mut impl Extend<Arc<Entry>>,
+    ) {
         let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
         let before = tail.weight;
         if state.as_ref().is_some_and(|state| state.name != tail.state.name) {
             // Their encodings have the old name; whoever reads them from now on calls the room by the new one.
             tail.entries.iter_mut().for_each(|entry| *entry = Entry::new(entry.event.clone()));
         }
-        tail.head += entries.len() as Seq;
+        let grown = entries.len();
+        tail.head += grown as Seq;
         tail.weight += entries.iter().map(|entry| entry.weight()).sum::<usize>();
         tail.entries.extend(entries);
         if let Some(state) = state {
             tail.state = state;
         }
+        // With too little memory for all, a room that grows shrinks, by as much as it has grown: not at once, since its readers
+        // may be as far behind as those who speak may be ahead of them.
         let short = self.budget.used() + (tail.weight - before) > self.budget.max;
-        let keep = if short { ENTRIES_MIN } else { ENTRIES_MAX };
-        let mut dropped = Vec::new();
-        while tail.entries.len() > keep || (tail.weight > BYTES_MAX && tail.entries.len() > ENTRIES_MIN) {
-            let Some(oldest) = tail.entries.pop_front() else { break };
-            tail.weight -= oldest.weight();
-            dropped.push(oldest);
+        let keep = if short { tail.entries.len().saturating_sub(2 * grown).max(ENTRIES_MIN) } else { ENTRIES_MAX };
+        let mut most = tail.entries.len().saturating_sub(keep.min(ENTRIES_MAX));
+        let (mut weight, mut lost) = (tail.weight, 0);
+        for entry in &tail.entries {
+            let too_heavy = weight > BYTES_MAX && tail.entries.len() - lost > ENTRIES_MIN;
+            if most == 0 && !too_heavy {
+                break;
+            }
+            most = most.saturating_sub(1);
+            weight -= entry.weight();
+            lost += 1;
         }
+        tail.weight = weight;
+        dropped.extend(tail.entries.drain(..lost));
         if tail.weight >= before {
             self.budget.used.fetch_add(tail.weight - before, Ordering::Relaxed);
         } else {
             self.budget.used.fetch_sub(before - tail.weight, Ordering::Relaxed);
         }
-        drop(tail);
-        drop(dropped);
     }
 
     /// Forgets what was said in this entry, encodings included.

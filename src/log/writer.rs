@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ use super::figures::Figures;
 use super::metadata;
 use super::pace::Pace;
 use super::readers::Readers;
-use super::tail::TailBudget;
+use super::tail::{Entry, TailBudget};
 use super::world::Intent;
 
 /// Submissions that wait at most; when full, submitting waits, and so do the clients who submit.
@@ -86,8 +86,14 @@ struct Shared {
     readers: Readers,
     figures: Figures,
     tails: Arc<TailBudget>,
+    spent: Arc<Spent>,
     erasing: Notify,
 }
+
+/// Entries that the tails keep no longer, hollow and on their way back to the thread that made them: where one thread gives
+/// back what another took, both wait for each other all the time. It takes them with its next group, so there are never more
+/// than a few commits have pushed out.
+type Spent = Mutex<Vec<Arc<Entry>>>;
 
 /// The thread and the task behind a [`Log`].
 pub struct Running {
@@ -122,6 +128,7 @@ impl Log {
         let (commits, outbox) = mpsc::channel(COMMITS);
         let committed = Arc::new(AtomicU64::new(0));
         let owes_checkpoint = Arc::new(AtomicBool::new(core.owes_checkpoint()));
+        let spent = Arc::new(Spent::default());
         let shared = Arc::new(Shared {
             submissions,
             committed: committed.clone(),
@@ -135,11 +142,12 @@ impl Log {
             readers,
             figures: figures.clone(),
             tails: core.tails(),
+            spent: spent.clone(),
             erasing: Notify::new(),
         });
         let writer = std::thread::Builder::new()
             .name("chatd-writer".to_owned())
-            .spawn(move || write(core, inbox, commits, &committed, &owes_checkpoint, &figures))
+            .spawn(move || write(core, inbox, commits, &committed, &owes_checkpoint, &spent, &figures))
             .map_err(|error| StoreError::other(format!("no thread for the writer: {error}")))?;
         let publisher = tokio::spawn(publish(shared.clone(), outbox));
         Ok((Log { shared }, Running { writer, publisher }))
@@ -244,6 +252,7 @@ fn write(
     commits: mpsc::Sender<(Commit, Vec<Reply>)>,
     committed: &AtomicU64,
     owes_checkpoint: &AtomicBool,
+    spent: &Spent,
     figures: &Figures,
 ) {
     let mut group = Vec::new();
@@ -256,6 +265,8 @@ fn write(
             std::thread::sleep(wait);
             group.extend(std::iter::from_fn(|| inbox.try_recv().ok()).take(GROUP - group.len()));
         }
+        let done_with = std::mem::take(&mut *spent.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(done_with);
         let mut replies = Vec::with_capacity(group.len());
         for submission in group.drain(..) {
             match submission {
@@ -329,7 +340,7 @@ async fn publish(shared: Arc<Shared>, mut commits: mpsc::Receiver<(Commit, Vec<R
 /// new one knows it, and all bells are marked before the watermark says so; the sessions wake last.
 fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
     let _can_only_die = failpoint::reached(Step::Publish);
-    let mut wake = Vec::new();
+    let mut wake = Vec::with_capacity(replies.len());
     let mut waiting = Vec::new();
     for (reply, outcome) in replies.into_iter().zip(commit.outcomes) {
         match reply {
@@ -351,10 +362,14 @@ fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
         }
     }
     let mut grown = Vec::with_capacity(commit.growth.len());
+    let mut spent = Vec::new();
     for growth in commit.growth {
-        growth.room.grow(growth.entries, growth.state);
+        growth.room.grow(growth.entries, growth.state, &mut spent);
         grown.push(growth.room);
     }
+    // Who still reads one gives it back, wherever that is.
+    spent.iter_mut().filter_map(Arc::get_mut).for_each(Entry::hollow);
+    shared.spent.lock().unwrap_or_else(PoisonError::into_inner).append(&mut spent);
     later.into_iter().for_each(|effect| take_effect(shared, effect));
     grown.iter().for_each(|room| room.mark_bells());
     shared.watermark.store(commit.last.0, Ordering::Release);

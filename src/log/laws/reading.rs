@@ -72,7 +72,10 @@ proptest! {
         for (count, forget) in grown {
             let more: Vec<Arc<Entry>> = (0..count).map(|n| all.len() + n).map(|n| Entry::new(some_event(n as i64))).collect();
             all.extend(more.iter().cloned());
-            room.grow(more, None);
+            let mut dropped = Vec::new();
+            room.grow(more, None, &mut dropped);
+            prop_assert!(dropped.len() <= 2 * count, "{} for {}", dropped.len(), count);
+            prop_assert!(dropped.iter().all(|entry| room.entry(entry.event.id).is_none()));
             if forget && count % 5 == 0 {
                 room.forget_entries();
             }

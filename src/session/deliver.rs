@@ -122,6 +122,10 @@ impl Session {
             let Some(cursor) = self.cursors.get(&room) else { return };
             let bytes = self.encoded(entry, &cursor.name, cursor.room.is_called(&cursor.name));
             let batch = encode::is_batch(event, self.caps());
+            if self.out.is_empty() {
+                // Most lines of a room are about as long: room for all that follow is made at once.
+                self.out.reserve((bytes.len() * (cursor.ahead() + 1)).min(OUT_HIGH));
+            }
             for copy in 0..copies {
                 let tags = mark.as_ref().filter(|_| copy == 0).map(Mark::tags).unwrap_or_default();
                 if tags.is_empty() {

@@ -143,6 +143,14 @@ impl Kind {
         }
     }
 
+    /// How often it is run: more than once where the difference to another server is small and the machine's noise is not.
+    pub fn runs(&self) -> usize {
+        match self.load {
+            Load::Crowd { alone: false, .. } | Load::Ingest { .. } if !self.quick => 3,
+            _ => 1,
+        }
+    }
+
     pub async fn run(&self, server: &Server) -> Result<Figures> {
         let name = self.name.clone();
         match &self.load {

@@ -43,7 +43,7 @@ pub(super) async fn serve(stream: Stream, guard: ConnectionGuard, server: Arc<Se
                 Some(Spoken::WebSocket(conn)) => {
                     // A certificate is no login here: a browser would show it for any page that asks.
                     let peer = Peer { address, since: Instant::now(), certificate: None };
-                    return Box::pin(log_in(conn, guard, &server, peer)).await;
+                    return Box::pin(log_in(*conn, guard, &server, peer)).await;
                 }
                 None => return,
             }
@@ -74,7 +74,7 @@ where
 /// What turned out to be spoken.
 enum Spoken {
     Irc(Conn<Stream>),
-    WebSocket(Conn<WebSocket<Stream>>),
+    WebSocket(Box<Conn<WebSocket<Stream>>>),
 }
 
 /// Serves it to its end if it is HTTP; gives it back if it is IRC, or becomes a WebSocket.
@@ -109,5 +109,6 @@ async fn perhaps_http(
     }
     let (stream, read) = conn.into_parts();
     let patience = Patience { head: settings.registration_timeout, answer: settings.write_deadline };
-    web::serve(stream, read.freeze(), site.clone(), patience, &ctx.stopping).await.map(Spoken::WebSocket)
+    let socket = web::serve(stream, read.freeze(), site.clone(), patience, &ctx.stopping).await;
+    socket.map(|conn| Spoken::WebSocket(Box::new(conn)))
 }

@@ -367,9 +367,6 @@ fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
         growth.room.grow(growth.entries, growth.state, &mut spent);
         grown.push(growth.room);
     }
-    // Who still reads one gives it back, wherever that is.
-    spent.iter_mut().filter_map(Arc::get_mut).for_each(Entry::hollow);
-    shared.spent.lock().unwrap_or_else(PoisonError::into_inner).append(&mut spent);
     later.into_iter().for_each(|effect| take_effect(shared, effect));
     grown.iter().for_each(|room| room.mark_bells());
     shared.watermark.store(commit.last.0, Ordering::Release);
@@ -379,6 +376,9 @@ fn publish_one(shared: &Shared, commit: Commit, replies: Vec<Reply>) {
     for (waiter, outcome) in waiting {
         let _waiter_gone = waiter.send(outcome);
     }
+    // Who still reads one gives it back, wherever that is.
+    spent.iter_mut().filter_map(Arc::get_mut).for_each(Entry::hollow);
+    shared.spent.lock().unwrap_or_else(PoisonError::into_inner).append(&mut spent);
     let _can_only_die = failpoint::reached(Step::Published);
 }
 

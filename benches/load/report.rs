@@ -114,9 +114,11 @@ impl Results {
         text += "- Processor time is the server's own (`/proc`: user and system, all threads), from the first line of the measured part \
                  until it has nothing left to do. A warm-up before does not count. \"Client\" is the share of one core that the load \
                  program needed itself: near 100 % the speed may be its own.\n";
+        text += "- Where chatd stands beside others each server is run three times, in turns, and the run whose cost is in the \
+                 middle counts.\n";
         text += "- Every line is checked: it comes once, its sender's lines in order; \"orders\" are the different orders of one room that \
                  its members have seen.\n";
-        for name in ["micro.md", "tried.md"] {
+        for name in ["micro.md", "tuning.md"] {
             if dir.join(name).exists() {
                 let _ = writeln!(text, "- See also [{name}]({name}).");
             }

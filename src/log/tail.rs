@@ -265,12 +265,7 @@ impl Room {
 
     /// Makes committed entries visible, together with the state after them. Does not ring. What the tail keeps no longer
     /// is put into `dropped`.
-    pub(super) fn grow(
-        &self,
-        entries: Vec<Arc<Entry>>,
-        state: Option<Arc<RoomState>>,
-        dropped: &mut impl Extend<Arc<Entry>>,
-    ) {
+    pub(super) fn grow(&self, entries: Vec<Arc<Entry>>, state: Option<Arc<RoomState>>, dropped: &mut Vec<Arc<Entry>>) {
         let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
         let before = tail.weight;
         if state.as_ref().is_some_and(|state| state.name != tail.state.name) {
@@ -287,20 +282,15 @@ impl Room {
         // With too little memory for all, a room that grows shrinks, by as much as it has grown: not at once, since its readers
         // may be as far behind as those who speak may be ahead of them.
         let short = self.budget.used() + (tail.weight - before) > self.budget.max;
-        let keep = if short { tail.entries.len().saturating_sub(2 * grown).max(ENTRIES_MIN) } else { ENTRIES_MAX };
-        let mut most = tail.entries.len().saturating_sub(keep.min(ENTRIES_MAX));
-        let (mut weight, mut lost) = (tail.weight, 0);
-        for entry in &tail.entries {
-            let too_heavy = weight > BYTES_MAX && tail.entries.len() - lost > ENTRIES_MIN;
-            if most == 0 && !too_heavy {
-                break;
-            }
-            most = most.saturating_sub(1);
-            weight -= entry.weight();
-            lost += 1;
+        let mut keep = ENTRIES_MAX;
+        if short {
+            keep = keep.min(tail.entries.len().saturating_sub(2 * grown).max(ENTRIES_MIN));
         }
-        tail.weight = weight;
-        dropped.extend(tail.entries.drain(..lost));
+        while tail.entries.len() > keep || (tail.weight > BYTES_MAX && tail.entries.len() > ENTRIES_MIN) {
+            let Some(oldest) = tail.entries.pop_front() else { break };
+            tail.weight -= oldest.weight();
+            dropped.push(oldest);
+        }
         if tail.weight >= before {
             self.budget.used.fetch_add(tail.weight - before, Ordering::Relaxed);
         } else {

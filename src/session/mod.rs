@@ -2,6 +2,7 @@
 //! nothing of the store's SQL or of the configuration file. A session holds cursors, not queues: what its client does
 //! not read stays in the log, and what its client may send ahead is bounded by the windows below.
 
+mod admitted;
 mod commands;
 mod converse;
 mod credentials;
@@ -46,7 +47,6 @@ use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use prometheus_client::metrics::counter::Counter;
 use rustc_hash::FxHashMap;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -56,14 +56,13 @@ use crate::clock::Clock;
 use crate::event::{EventId, Millis, NoteBody, RoomId, Seq};
 use crate::live::{Certificate, Grant, Mailbox, Person, Watches};
 use crate::log::{Cursor, Intent, Log, Proof, Reply, Room, StoreError};
-use crate::net::conn::Conn;
-use crate::net::framing::LineReader;
 use crate::net::limits::{LoginThrottle, PlaceThrottle, Rate, TokenBucket};
 use crate::proto::caps::{Cap, CapSet, Negotiation};
 use crate::proto::device::DeviceName;
-use crate::proto::line::Line;
 use crate::proto::tags::TagFilter;
 use crate::room::Actor;
+
+pub use admitted::{Admitted, log_in, serve};
 
 use deliver::Since;
 use metadata::Listening;
@@ -71,9 +70,6 @@ use missed::{Missing, Past};
 use monitor::Monitored;
 use presence::{Place, Presence};
 use reply::{Answer, Mine};
-
-/// How long a farewell may take.
-const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Sessions that begin at the same time; others who have logged in wait for their turn, which depends on no client. When
 /// everybody comes back after a restart, those who are back and talk stand behind so many of them, not behind all.
@@ -298,76 +294,6 @@ pub struct Session {
     /// A long message that is coming in.
     open: Option<Box<multiline::Open>>,
     presence: Presence,
-}
-
-/// Serves one connection from its first line to its end.
-pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(conn: Conn<S>, ctx: Arc<Context>, peer: Peer) {
-    if let Some(admitted) = log_in(conn, &ctx, peer).await {
-        admitted.serve(ctx).await;
-    }
-}
-
-/// A connection whose client has proved who it is, and is told so by what follows: [`Admitted::serve`].
-pub struct Admitted<S> {
-    conn: Conn<S>,
-    lines: LineReader,
-    newcomer: Box<register::Newcomer>,
-}
-
-/// Leads a client to its login; who does not get there is told why and sent away. What comes after may go on elsewhere.
-pub async fn log_in<S: AsyncRead + AsyncWrite + Unpin + Send>(
-    mut conn: Conn<S>,
-    ctx: &Arc<Context>,
-    peer: Peer,
-) -> Option<Admitted<S>> {
-    let mut lines = LineReader::new();
-    match Box::pin(register::register(&mut conn, &mut lines, ctx, &peer)).await {
-        Ok(newcomer) => Some(Admitted { conn, lines, newcomer }),
-        Err(reason) => {
-            refuse(conn, &reason).await;
-            None
-        }
-    }
-}
-
-/// Sends somebody away. An empty reason: nobody is there any more.
-async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut conn: Conn<S>, reason: &str) {
-    if !reason.is_empty() {
-        conn.push_line(Line::new().command("ERROR").last(reason).as_str());
-    }
-    conn.close(FAREWELL).await;
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Admitted<S> {
-    pub fn io_mut(&mut self) -> &mut S {
-        self.conn.io_mut()
-    }
-
-    /// The session, to its end.
-    pub async fn serve(self, ctx: Arc<Context>) {
-        let Admitted { conn, mut lines, newcomer } = self;
-        match Box::pin(newcomer.come_in(&ctx)).await {
-            Ok(session) => run(session, conn, &mut lines).await,
-            Err(reason) => refuse(conn, &reason).await,
-        }
-    }
-}
-
-async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut session: Box<Session>, mut conn: Conn<S>, lines: &mut LineReader) {
-    let reason = session.converse(&mut conn, lines).await;
-    // What somebody said in leaving is for the rooms.
-    let logged = ["Quit", "Killed"].into_iter().find(|word| reason.starts_with(word)).unwrap_or(&reason);
-    tracing::info!(session = session.id, account = %session.person.nick, reason = ?logged, "session ended");
-    // Ended by the server, or lost: what was written last counts if the client takes its leave in turn.
-    let (caps, drained) = (session.caps(), session.drained);
-    let unsure = session.presence.place.unsure(caps, drained);
-    let (person, log) = (session.person.clone(), session.ctx.log.clone());
-    session.end(reason);
-    let closed = conn.close(FAREWELL).await;
-    if let Some((device, seen)) = unsure.filter(|_| closed) {
-        person.saw(&device, seen);
-        submit_quietly(&log, Intent::Seen { account: person.id, device, seen }).await;
-    }
 }
 
 impl Session {

@@ -160,7 +160,7 @@ impl Tx<'_> {
                 && let Some(room) = before.room.map(RoomId)
                 && let Some(seq) = self.seq_of_event(room, event.id)?
             {
-                conn.prepare_cached("UPDATE log SET spoken = 0 WHERE room_id = ?1 AND seq = ?2 AND spoken = 1")?
+                conn.prepare_cached("UPDATE log SET spoken = 0 WHERE room_id = ?1 AND spoken = 1 AND seq = ?2")?
                     .execute([room.0, signed(seq)])?;
             }
             conn.prepare_cached(

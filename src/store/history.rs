@@ -1,11 +1,12 @@
 //! Reading the logs: pages, and places found by bisection.
 //!
-//! Event ids and times both grow with seq inside a room, which is why no index on either is needed: some twenty steps
-//! find a message id or a moment in a million entries. Retention may leave gaps between seqs.
+//! What was said in a room and what else happened lie apart in the table, each in the order of seq; whoever wants all of
+//! it reads the two side by side. Event ids and times both grow with seq inside a room, which is why no index on either
+//! is needed: some twenty steps find a message id or a moment in a million entries. Retention may leave gaps between seqs.
 
 use std::sync::Arc;
 
-use rusqlite::{CachedStatement, OptionalExtension, Params, Row};
+use rusqlite::{OptionalExtension, Row};
 
 use crate::event::{AccountId, Body, Event, EventId, Kind, Millis, RoomId, Seq, Speech, Who};
 
@@ -41,28 +42,44 @@ pub struct Counts {
     pub size: u64,
 }
 
-macro_rules! page {
-    ($from:literal, $condition:literal, $order:literal) => {
+/// The places of a room's whole log that fulfil a condition, at most ?3.
+macro_rules! places {
+    ($condition:literal, $order:literal) => {
         concat!(
-            "SELECT log.seq, events.id, time, kind, actor_id, actor, target_id, target, about, text, tags, cuts FROM log ",
-            $from,
-            " CROSS JOIN events ON events.id = log.event_id WHERE log.room_id = ?1 AND log.seq ",
+            "SELECT seq, event_id FROM log WHERE room_id = ?1 AND spoken = 1 AND seq ",
             $condition,
-            " ORDER BY log.seq ",
+            " UNION ALL SELECT seq, event_id FROM log WHERE room_id = ?1 AND spoken = 0 AND seq ",
+            $condition,
+            " ORDER BY seq ",
             $order,
             " LIMIT ?3"
         )
     };
 }
-pub(super) const FORWARD: &str = page!("", ">= ?2", "ASC");
-pub(super) const FORWARD_SPOKEN: &str = page!("INDEXED BY log_spoken", ">= ?2 AND log.spoken = 1", "ASC");
-pub(super) const BACK: &str = page!("", "< ?2", "DESC");
-pub(super) const BACK_SPOKEN: &str = page!("INDEXED BY log_spoken", "< ?2 AND log.spoken = 1", "DESC");
+pub(super) use places;
+
+macro_rules! page {
+    ($log:expr, $which:literal) => {
+        concat!(
+            "SELECT log.seq, events.id, time, kind, actor_id, actor, target_id, target, about, text, tags, cuts FROM ",
+            $log,
+            " CROSS JOIN events ON events.id = log.event_id ",
+            $which
+        )
+    };
+}
+// In which order they come is not promised: `page` sees to it.
+pub(super) const FORWARD: &str = page!(concat!("(", places!(">= ?2", "ASC"), ") AS log"), "");
+pub(super) const BACK: &str = page!(concat!("(", places!("< ?2", "DESC"), ") AS log"), "");
+pub(super) const FORWARD_SPOKEN: &str =
+    page!("log", "WHERE log.room_id = ?1 AND spoken = 1 AND seq >= ?2 ORDER BY seq LIMIT ?3");
+pub(super) const BACK_SPOKEN: &str =
+    page!("log", "WHERE log.room_id = ?1 AND spoken = 1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3");
 pub(super) const STEP_EVENT: &str =
-    "SELECT seq, event_id FROM log WHERE room_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1";
+    "SELECT seq, event_id FROM log WHERE room_id = ?1 AND spoken = ?2 AND seq >= ?3 ORDER BY seq LIMIT 1";
 pub(super) const STEP_TIME: &str = "SELECT seq, events.time FROM log CROSS JOIN events ON events.id = log.event_id \
-     WHERE log.room_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1";
-const STEP_ID: &str = "SELECT id, time FROM events WHERE id >= ?2 ORDER BY id LIMIT 1";
+     WHERE log.room_id = ?1 AND spoken = ?2 AND seq >= ?3 ORDER BY seq LIMIT 1";
+const STEP_ID: &str = "SELECT id, time FROM events WHERE ?1 = 0 AND ?2 = 0 AND id >= ?3 ORDER BY id LIMIT 1";
 
 /// The columns [`event`] reads, from `id` on.
 pub(super) const EVENT_COLUMNS: &str =
@@ -72,7 +89,8 @@ impl Reads {
     /// The room's newest seq; 0: nothing has happened yet. Never goes back, whatever retention takes away.
     pub fn head(&self, room: RoomId) -> Result<Seq> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT max(coalesce((SELECT seq FROM log WHERE room_id = ?1 ORDER BY seq DESC LIMIT 1), 0),
+            "SELECT max(coalesce((SELECT max(seq) FROM log WHERE room_id = ?1 AND spoken = 1), 0),
+                        coalesce((SELECT max(seq) FROM log WHERE room_id = ?1 AND spoken = 0), 0),
                         coalesce((SELECT pruned FROM rooms WHERE id = ?1), 0))",
         )?;
         Ok(statement.query_row([room.0], |row| row.get(0).map(unsigned))?)
@@ -86,9 +104,7 @@ impl Reads {
     /// The newest `limit` entries of these kinds before `before` (which is not among them), oldest first.
     pub fn read_back(&self, room: RoomId, before: Seq, limit: usize, kinds: Kinds) -> Result<Vec<(Seq, Event)>> {
         let sql = if kinds == Kinds::All { BACK } else { BACK_SPOKEN };
-        let mut page = self.page(sql, room, before, limit)?;
-        page.reverse();
-        Ok(page)
+        self.page(sql, room, before, limit)
     }
 
     /// The oldest `limit` entries of these kinds after `after` (which is not among them).
@@ -99,28 +115,24 @@ impl Reads {
 
     /// The first seq whose event is newer than this one; `head + 1` if there is none.
     pub fn seq_after_event(&self, room: RoomId, event: EventId) -> Result<Seq> {
-        match self.first_with(STEP_EVENT, room.0, |id| id > event.0)? {
-            Some(seq) => Ok(unsigned(seq)),
+        match self.first_in_room(STEP_EVENT, room, |id| id > event.0)? {
+            Some((seq, _)) => Ok(seq),
             None => Ok(self.head(room)? + 1),
         }
     }
 
     /// The first seq at this time or later; `head + 1` if there is none.
     pub fn seq_at_time(&self, room: RoomId, time: Millis) -> Result<Seq> {
-        match self.first_with(STEP_TIME, room.0, |entry| entry >= time.0)? {
-            Some(seq) => Ok(unsigned(seq)),
+        match self.first_in_room(STEP_TIME, room, |entry| entry >= time.0)? {
+            Some((seq, _)) => Ok(seq),
             None => Ok(self.head(room)? + 1),
         }
     }
 
     /// Where this event stands in the room's log; `None`: it does not.
     pub fn seq_of_event(&self, room: RoomId, event: EventId) -> Result<Option<Seq>> {
-        let Some(seq) = self.first_with(STEP_EVENT, room.0, |id| id >= event.0)? else { return Ok(None) };
-        let found: i64 = self
-            .conn
-            .prepare_cached("SELECT event_id FROM log WHERE room_id = ?1 AND seq = ?2")?
-            .query_row([room.0, seq], |row| row.get(0))?;
-        Ok((found == event.0).then_some(unsigned(seq)))
+        let found = self.first_in_room(STEP_EVENT, room, |id| id >= event.0)?;
+        Ok(found.filter(|(_, id)| *id == event.0).map(|(seq, _)| seq))
     }
 
     /// An event wherever it happened.
@@ -179,12 +191,18 @@ impl Reads {
 
     /// The first event id at this time or later; `None`: all are older.
     pub(super) fn id_at_time(&self, time: Millis) -> Result<Option<i64>> {
-        self.first_with(STEP_ID, 0, |entry| entry >= time.0)
+        Ok(self.first_with(STEP_ID, [0, 0], 0, |entry| entry >= time.0)?.found.map(|(id, _)| id))
     }
 
     fn page(&self, sql: &str, room: RoomId, seq: Seq, limit: usize) -> Result<Vec<(Seq, Event)>> {
         let mut statement = self.conn.prepare_cached(sql)?;
-        events_of(&mut statement, [room.0, signed(seq), signed(limit)])
+        let mut rows = statement.query([room.0, signed(seq), signed(limit)])?;
+        let mut page = Vec::new();
+        while let Some(row) = rows.next()? {
+            page.push((unsigned(row.get(0)?), event(row, 1)?));
+        }
+        page.sort_unstable_by_key(|(seq, _)| *seq);
+        Ok(page)
     }
 
     fn newest(&self, sql: &str, key: &str) -> Result<i64> {
@@ -197,19 +215,28 @@ impl Reads {
         Ok(there.unwrap_or(0).max(removed.unwrap_or(0)))
     }
 
-    /// The smallest position whose value satisfies `is_far`, where all after one that does do so too. `step` yields
-    /// (position, value) of the first row of `place` at or after a position.
-    fn first_with(&self, step: &str, place: i64, is_far: impl Fn(i64) -> bool) -> Result<Option<i64>> {
+    /// The first entry of a room whose value, an id or a time, satisfies `is_far`: its place and the value.
+    fn first_in_room(&self, step: &str, room: RoomId, is_far: impl Fn(i64) -> bool) -> Result<Option<(Seq, i64)>> {
+        let spoken = self.first_with(step, [room.0, 1], 0, &is_far)?;
+        // What else happened up to the last word that is not far is not far either.
+        let other = self.first_with(step, [room.0, 0], spoken.from, &is_far)?;
+        let first = spoken.found.into_iter().chain(other.found).min_by_key(|(seq, _)| *seq);
+        Ok(first.map(|(seq, value)| (unsigned(seq), value)))
+    }
+
+    /// The smallest position from `from` on whose value satisfies `is_far`, where all after one that does do so too.
+    /// `step` yields (position, value) of the first row of `place` at or after a position.
+    fn first_with(&self, step: &str, place: [i64; 2], from: i64, is_far: impl Fn(i64) -> bool) -> Result<Bisected> {
         let mut statement = self.conn.prepare_cached(step)?;
         let mut at = |position: i64| -> Result<Option<(i64, i64)>> {
-            Ok(statement.query_row([place, position], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+            let params = [place[0], place[1], position];
+            Ok(statement.query_row(params, |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
         };
         // Everything before `near` is not far; what was found last is far, and nothing far is known to lie before it.
-        let Some((mut near, value)) = at(0)? else { return Ok(None) };
-        if is_far(value) {
-            return Ok(Some(near));
-        }
-        near += 1;
+        let mut near = match at(from)? {
+            Some((position, value)) if !is_far(value) => position + 1,
+            found => return Ok(Bisected { found, from }),
+        };
         // Gallop to an upper bound, so that the head need not be known.
         let mut stride = 1;
         let mut found;
@@ -217,12 +244,8 @@ impl Reads {
         loop {
             match at(near.saturating_add(stride))? {
                 Some((position, value)) if !is_far(value) => near = position + 1,
-                Some((position, _)) => {
-                    (found, bound) = (Some(position), near.saturating_add(stride));
-                    break;
-                }
-                None => {
-                    (found, bound) = (None, near.saturating_add(stride));
+                far => {
+                    (found, bound) = (far, near.saturating_add(stride));
                     break;
                 }
             }
@@ -233,22 +256,20 @@ impl Reads {
             let middle = near + (bound - near) / 2;
             match at(middle)? {
                 Some((position, value)) if !is_far(value) => near = position + 1,
-                Some((position, _)) => (found, bound) = (Some(position), middle),
                 None => bound = middle,
+                far => (found, bound) = (far, middle),
             }
         }
-        Ok(found)
+        Ok(Bisected { found, from: near })
     }
 }
 
-/// Collects rows of a seq and [`EVENT_COLUMNS`].
-fn events_of(statement: &mut CachedStatement<'_>, params: impl Params) -> Result<Vec<(Seq, Event)>> {
-    let mut rows = statement.query(params)?;
-    let mut page = Vec::new();
-    while let Some(row) = rows.next()? {
-        page.push((unsigned(row.get(0)?), event(row, 1)?));
-    }
-    Ok(page)
+/// What a search for the first row that is far came to.
+struct Bisected {
+    /// Its position and value, if there is one.
+    found: Option<(i64, i64)>,
+    /// All before this position is not far.
+    from: i64,
 }
 
 /// Reads [`EVENT_COLUMNS`] that begin at column `at`.

@@ -44,7 +44,7 @@ impl Reads {
         let most = gap.most.max(gap.least);
         let mut missed = Missed { from: gap.head + 1, lines: 0, more: 0 };
         let mut places = self.conn.prepare_cached(
-            "SELECT seq FROM log INDEXED BY log_spoken WHERE room_id = ?1 AND spoken = 1 AND seq >= ?2 AND seq <= ?3
+            "SELECT seq FROM log WHERE room_id = ?1 AND spoken = 1 AND seq >= ?2 AND seq <= ?3
              ORDER BY seq DESC LIMIT ?4",
         )?;
         for (first, wanted) in [(first, most), (1, gap.least)] {
@@ -57,8 +57,7 @@ impl Reads {
         }
         if missed.from > first && missed.lines >= most {
             let mut count = self.conn.prepare_cached(
-                "SELECT count(*) FROM (SELECT 1 FROM log INDEXED BY log_spoken
-                 WHERE room_id = ?1 AND spoken = 1 AND seq >= ?2 AND seq < ?3 LIMIT ?4)",
+                "SELECT count(*) FROM (SELECT 1 FROM log WHERE room_id = ?1 AND spoken = 1 AND seq >= ?2 AND seq < ?3 LIMIT ?4)",
             )?;
             let params = params![room.0, signed(first), signed(missed.from), signed(MORE_MAX)];
             missed.more = count.query_row(params, |row| row.get::<_, i64>(0))?.max(0).unsigned_abs() as usize;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{CachedStatement, OptionalExtension, params_from_iter};
+use rusqlite::{CachedStatement, params_from_iter};
 
 use crate::event::{AccountId, Event, EventId, KindSet, Millis, RoomId, Seq};
 
@@ -70,8 +70,8 @@ macro_rules! past {
         concat!(
             "SELECT log.seq",
             $columns,
-            " FROM log INDEXED BY log_spoken CROSS JOIN events ON events.id = log.event_id
-             WHERE log.room_id = ?1 AND log.seq >= ?2 AND log.seq < ?3 AND log.spoken = 1
+            " FROM log CROSS JOIN events ON events.id = log.event_id
+             WHERE log.room_id = ?1 AND log.spoken = 1 AND log.seq >= ?2 AND log.seq < ?3
              ORDER BY log.seq ",
             $order,
             " LIMIT ?4"
@@ -82,8 +82,12 @@ macro_rules! past {
             "SELECT log.seq",
             $columns,
             " FROM log CROSS JOIN events ON events.id = log.event_id
-             WHERE log.room_id = ?1 AND log.seq >= ?2 AND log.seq < ?3
-             AND (?5 >> kind) & 1 AND (log.spoken = 1 OR kind NOT IN (1, 2, 3) OR tags NOT NULL)
+             WHERE log.room_id = ?1 AND log.spoken = 1 AND log.seq >= ?2 AND log.seq < ?3 AND (?5 >> kind) & 1
+             UNION ALL SELECT log.seq",
+            $columns,
+            " FROM log CROSS JOIN events ON events.id = log.event_id
+             WHERE log.room_id = ?1 AND log.spoken = 0 AND log.seq >= ?2 AND log.seq < ?3 AND (?5 >> kind) & 1
+             AND (kind NOT IN (1, 2, 3) OR tags NOT NULL)
              ORDER BY log.seq ",
             $order,
             " LIMIT ?4"
@@ -91,11 +95,11 @@ macro_rules! past {
     };
 }
 
-// The places alone are read from the index, without a look at the events.
-pub(super) const PLACES_SPOKEN: &str = "SELECT log.seq FROM log INDEXED BY log_spoken WHERE log.room_id = ?1 \
-     AND log.seq >= ?2 AND log.seq < ?3 AND log.spoken = 1 ORDER BY log.seq LIMIT ?4";
-pub(super) const PLACES_SPOKEN_BACK: &str = "SELECT log.seq FROM log INDEXED BY log_spoken WHERE log.room_id = ?1 \
-     AND log.seq >= ?2 AND log.seq < ?3 AND log.spoken = 1 ORDER BY log.seq DESC LIMIT ?4";
+// The places alone are read without a look at the events.
+pub(super) const PLACES_SPOKEN: &str = "SELECT seq FROM log WHERE room_id = ?1 AND spoken = 1 AND seq >= ?2 AND seq < ?3 \
+     ORDER BY seq LIMIT ?4";
+pub(super) const PLACES_SPOKEN_BACK: &str = "SELECT seq FROM log WHERE room_id = ?1 AND spoken = 1 AND seq >= ?2 \
+     AND seq < ?3 ORDER BY seq DESC LIMIT ?4";
 pub(super) const PLACES_KINDS: &str = past!("", kinds, "ASC");
 pub(super) const PLACES_KINDS_BACK: &str = past!("", kinds, "DESC");
 pub(super) const PAGE_SPOKEN: &str =
@@ -112,8 +116,7 @@ macro_rules! conversations {
                              WHERE others.room_id = rooms.id AND others.account_id <> ?1),
                             (SELECT accounts.name FROM accounts WHERE accounts.id = ?1)
                         ) ELSE rooms.name END AS name,
-                        (SELECT events.time FROM log INDEXED BY log_spoken
-                         CROSS JOIN events ON events.id = log.event_id
+                        (SELECT events.time FROM log CROSS JOIN events ON events.id = log.event_id
                          WHERE log.room_id = rooms.id AND log.spoken = 1 ORDER BY log.seq DESC LIMIT 1) AS newest
                  FROM members JOIN rooms ON rooms.id = members.room_id WHERE members.account_id = ?1
              ) WHERE newest > ?2 AND newest < ?3 ORDER BY newest ",
@@ -267,10 +270,11 @@ impl Reads {
 
     /// Whether retention has been at work in the room, and all that is left is newer than this event.
     fn begins_after(&self, room: RoomId, id: EventId) -> Result<bool> {
-        let sql = "SELECT ?2 < coalesce((SELECT event_id FROM log WHERE room_id = ?1 ORDER BY seq LIMIT 1), 0)
-                   FROM rooms WHERE id = ?1 AND pruned > 0";
-        let mut statement = self.conn.prepare_cached(sql)?;
-        Ok(statement.query_row([room.0, id.0], |row| row.get(0)).optional()?.unwrap_or(false))
+        let mut pruned = self.conn.prepare_cached("SELECT 1 FROM rooms WHERE id = ?1 AND pruned > 0")?;
+        if !pruned.exists([room.0])? {
+            return Ok(false);
+        }
+        Ok(self.read(room, 0, 1)?.first().is_some_and(|(_, oldest)| id < oldest.id))
     }
 }
 

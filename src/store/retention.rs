@@ -12,7 +12,7 @@ use crate::event::{Kind, Millis, RoomId, Seq};
 use crate::failpoint::{self, Step};
 
 use super::error::{Result, StoreError};
-use super::history::unsigned;
+use super::history::{places, unsigned};
 use super::write::{Tx, leaving};
 use super::{Reads, signed};
 
@@ -67,9 +67,11 @@ impl Reads {
                  FROM rooms WHERE id >= ?5
              ) AS room
              WHERE before > (SELECT time FROM log CROSS JOIN events ON events.id = log.event_id
-                             WHERE log.room_id = room.id ORDER BY seq LIMIT 1)
+                             WHERE log.room_id = room.id AND spoken = 1 ORDER BY seq LIMIT 1)
+                OR before > (SELECT time FROM log CROSS JOIN events ON events.id = log.event_id
+                             WHERE log.room_id = room.id AND spoken = 0 ORDER BY seq LIMIT 1)
                 OR ?4 > (SELECT time FROM log CROSS JOIN events ON events.id = log.event_id
-                         WHERE log.room_id = room.id AND seq > presence_pruned ORDER BY seq LIMIT 1)
+                         WHERE log.room_id = room.id AND spoken = 0 AND seq > presence_pruned ORDER BY seq LIMIT 1)
              ORDER BY id LIMIT 1",
         )?;
         let found = statement.query_row(params![before.0, Millis::NEVER.0, now.0, presence_before.0, from.0], |row| {
@@ -129,12 +131,12 @@ impl Tx<'_> {
     }
 
     /// Takes away joins, parts and quits that are older than `before`, from among the next `limit` entries of the log that
-    /// have not been looked at for this. Says how many went, and whether there may be more to look at.
+    /// are no words and have not been looked at for this. Says how many went, and whether there may be more to look at.
     pub fn prune_presence(&self, room: RoomId, before: Millis, limit: usize) -> Result<(usize, bool)> {
         self.step(|conn| {
             let mut next = conn.prepare_cached(
                 "SELECT seq, event_id, time, kind FROM log CROSS JOIN events ON events.id = log.event_id
-                 WHERE log.room_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+                 WHERE log.room_id = ?1 AND spoken = 0 AND seq > ?2 ORDER BY seq LIMIT ?3",
             )?;
             type Row = (i64, i64, i64, i64);
             let entries: Vec<Row> = next
@@ -157,12 +159,13 @@ impl Tx<'_> {
     }
 
     fn prune_chunk(&self, conn: &Connection, room: RoomId, before: Millis, limit: usize) -> Result<usize> {
-        let mut oldest = conn.prepare_cached(
-            "SELECT seq, event_id, time FROM log LEFT JOIN events ON events.id = log.event_id
-             WHERE log.room_id = ?1 ORDER BY seq LIMIT ?2",
-        )?;
+        let mut oldest = conn.prepare_cached(concat!(
+            "SELECT seq, event_id, time FROM (",
+            places!(">= ?2", "ASC"),
+            ") AS log LEFT JOIN events ON events.id = log.event_id ORDER BY seq"
+        ))?;
         let oldest: Vec<(i64, i64, Option<i64>)> = oldest
-            .query_map([room.0, signed(limit)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .query_map([room.0, 0, signed(limit)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<rusqlite::Result<_>>()?;
         let (mut done, mut last) = (0, None);
         for (seq, id, _) in oldest.iter().take_while(|(_, _, time)| time.is_none_or(|time| time < before.0)) {
@@ -179,7 +182,8 @@ impl Tx<'_> {
     /// Takes one entry out of a room's log; its event too, if it stands in no other. The entry's place, id and time.
     fn take_entry(&self, conn: &Connection, room: RoomId, seq: i64, id: i64) -> Result<Option<(i64, i64, i64)>> {
         self.takes_away();
-        conn.prepare_cached("DELETE FROM log WHERE room_id = ?1 AND seq = ?2")?.execute([room.0, seq])?;
+        conn.prepare_cached("DELETE FROM log WHERE room_id = ?1 AND spoken IN (0, 1) AND seq = ?2")?
+            .execute([room.0, seq])?;
         let Some(event) = leaving(conn, id)? else { return Ok(None) };
         let elsewhere = event.room.is_none() && {
             let mut places = conn.prepare_cached(

@@ -29,7 +29,7 @@ const TABLES: [(&str, &str); 20] = [
     ("metadata", "owner, id, key"),
     ("bans", "id"),
     ("events", "id"),
-    ("log", "room_id, seq"),
+    ("log", "room_id, spoken, seq"),
     ("audit", "id"),
     // An erasure that was begun is finished by whoever takes it over; and no name is given again.
     ("erasures", "account_id"),

@@ -238,7 +238,7 @@ impl Tx<'_> {
             if let Some(room) = event.room.map(RoomId)
                 && let Some(seq) = self.seq_of_event(room, target)?
             {
-                conn.prepare_cached("UPDATE log SET spoken = 0 WHERE room_id = ?1 AND seq = ?2")?
+                conn.prepare_cached("UPDATE log SET spoken = 0 WHERE room_id = ?1 AND spoken = 1 AND seq = ?2")?
                     .execute([room.0, signed(seq)])?;
             }
             failpoint::reached(Step::Redact)?;

@@ -34,6 +34,8 @@ mod story;
 mod story_past;
 #[cfg(test)]
 mod story_retention;
+#[cfg(test)]
+mod story_search;
 
 use std::fmt;
 use std::ops::Deref;

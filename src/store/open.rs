@@ -218,6 +218,13 @@ fn migrate(conn: &mut Connection, runner: refinery::Runner) -> Result<()> {
     if found > 0 {
         check_record(conn)?;
     }
+    if (1..known).contains(&found) {
+        tracing::info!(
+            from = found,
+            to = known,
+            "the database is brought to a newer form; a long history takes a while"
+        );
+    }
     #[cfg(debug_assertions)]
     conn.commit_hook(Some(|| failpoint::reached(Step::Migrate).is_err()))?;
     let done = runner.set_grouped(true).run(conn);

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::harness::{
     Client, Line, MODERN, Server, eventually, fingerprint, login_over, password_of, read_certificate, run, sasl_plain,
@@ -211,6 +212,8 @@ async fn talked(server: &Server) {
         let client = if name == "alice" { &mut alice } else { &mut bob };
         client.send(format!("PRIVMSG #lobby :{text}")).await;
         client.sync().await;
+        // Each has a millisecond of its own, so that a time tells them apart.
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
     alice.send("PRIVMSG bob :between us").await;
     alice.sync().await;

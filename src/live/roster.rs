@@ -503,11 +503,11 @@ mod tests {
         let anna = person(1);
         let (mailbox, _) = enter(&anna, 1);
         anna.set_in(RoomId(3), true);
-        assert!(anna.is_in(RoomId(3)) && mailbox.take().rooms_changed);
+        assert!(anna.is_in(RoomId(3)) && mailbox.take().1.unwrap_or_default().rooms_changed);
         anna.set_in(RoomId(3), true);
-        assert!(!mailbox.take().rooms_changed);
+        assert!(!mailbox.take().1.unwrap_or_default().rooms_changed);
         anna.set_in(RoomId(3), false);
-        assert!(!anna.is_in(RoomId(3)) && mailbox.take().rooms_changed);
+        assert!(!anna.is_in(RoomId(3)) && mailbox.take().1.unwrap_or_default().rooms_changed);
     }
 
     #[test]

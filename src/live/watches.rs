@@ -71,7 +71,7 @@ mod tests {
     }
 
     fn told(mailbox: &Mailbox) -> Vec<NoteBody> {
-        mailbox.take().notes.iter().map(|note| note.body.clone()).collect()
+        mailbox.take().1.unwrap_or_default().notes.iter().map(|note| note.body.clone()).collect()
     }
 
     #[test]

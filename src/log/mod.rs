@@ -31,7 +31,7 @@ pub use self::core::{Commit, Core, Effect, Growth, Settings};
 pub use audit::{Author, Posted};
 pub use bans::{BANS_MAX, REASON_BYTES};
 pub use credentials::{CERTIFICATES_MAX, Proof, Which};
-pub use cursor::Cursor;
+pub use cursor::{Cursor, NotInMemory};
 pub use devices::DEVICES_MAX;
 pub use directory::Directory;
 pub use erase::EraseStep;

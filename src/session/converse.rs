@@ -3,11 +3,12 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::live::Mail;
 use crate::log::StoreError;
 use crate::net::conn::{Conn, Turn};
 use crate::net::framing::{Frame, LineReader};
@@ -38,9 +39,12 @@ impl Session {
         conn: &mut Conn<S>,
         lines: &mut LineReader,
     ) -> Arc<str> {
-        let mut pulse = upkeep::Pulse::new(&self.settings);
-        let timer = tokio::time::sleep_until(pulse.next_check().into());
+        let timer = tokio::time::sleep_until(self.pulse.wakes_at().into());
         tokio::pin!(timer);
+        // The connection and the timer wake by this, so that whoever was rung for need not ask them.
+        let other = Waker::from(self.mailbox.clone());
+        // Whether they will, and the connection when something is there to be read, too.
+        let (mut armed, mut armed_to_read) = (false, false);
         loop {
             self.take_mail();
             // What a command wrote is delivered before the next is taken; there may be more lines at hand then.
@@ -52,7 +56,9 @@ impl Session {
                 }
             }
             let waited = !self.wants_lines(conn);
-            if let Err(error) = self.deliver(conn).await {
+            if !self.deliver_from_memory(conn)
+                && let Err(error) = Box::pin(self.deliver(conn)).await
+            {
                 self.store_failed(&error);
             }
             conn.push_all(&mut self.out);
@@ -62,7 +68,7 @@ impl Session {
                 Err(error) => return error.to_string().into(),
             };
             if moved {
-                pulse.moved();
+                self.pulse.moved();
             }
             if !conn.is_busy() {
                 self.presence.place.written(self.caps(), self.drained);
@@ -82,35 +88,45 @@ impl Session {
             }
             let resumes = self.deferred.as_ref().and_then(|deferred| deferred.until);
             let patience = self.open.as_ref().and_then(|open| open.until());
-            let deadline = [resumes, patience].into_iter().flatten().fold(pulse.next_check(), Instant::min);
-            if timer.deadline() != deadline.into() {
+            if let Some(deadline) = self.pulse.wakes_before([resumes, patience]) {
                 timer.as_mut().reset(deadline.into());
+                armed = false;
             }
             let read = self.wants_lines(conn) && self.deferred.is_none();
+            armed &= read == armed_to_read && !conn.is_busy();
+            armed_to_read = read;
             // What did not fit the last write: the next round tells it. Reading has its turn in between.
             let more = moved && self.has_more();
-            // Most who are woken were rung for: then the connection need not be asked before the next sleep.
+            // Most who are woken were rung for: then nothing else need be asked before the next sleep.
             let mut slept = false;
             let wake = std::future::poll_fn(|cx| {
-                if slept && self.mailbox.poll_wait(cx).is_ready() {
+                if slept && self.mailbox.take_rung() {
                     return Poll::Ready(Wake::Mail);
                 }
-                if let Poll::Ready(turn) = conn.poll_turn(cx, read) {
-                    return Poll::Ready(Wake::Turn(turn));
+                if self.mailbox.take_stirred() || !armed {
+                    armed = false;
+                    let mut other = Context::from_waker(&other);
+                    if let Poll::Ready(turn) = conn.poll_turn(&mut other, read) {
+                        return Poll::Ready(Wake::Turn(turn));
+                    }
+                    if timer.as_mut().poll(&mut other).is_ready() {
+                        return Poll::Ready(Wake::Timer);
+                    }
+                    armed = true;
                 }
-                if more || (!slept && self.mailbox.poll_wait(cx).is_ready()) {
+                if more || self.mailbox.poll_wait(cx).is_ready() {
                     return Poll::Ready(Wake::Mail);
                 }
                 slept = true;
-                timer.as_mut().poll(cx).map(|()| Wake::Timer)
+                Poll::Pending
             });
             match wake.await {
                 Wake::Mail => {}
                 Wake::Turn(turn) => match turn {
-                    Ok(Turn::Read(_)) => pulse.heard(),
-                    Ok(Turn::Wrote(_)) => pulse.moved(),
+                    Ok(Turn::Read(_)) => self.pulse.heard(),
+                    Ok(Turn::Wrote(_)) => self.pulse.moved(),
                     Ok(Turn::Drained) => {
-                        pulse.moved();
+                        self.pulse.moved();
                         self.presence.place.written(self.caps(), self.drained);
                     }
                     Ok(Turn::Eof) => {
@@ -129,12 +145,12 @@ impl Session {
                     }
                     if self.deferred.is_some() {
                         // It has said more than it may at once; its PONG may stand behind that.
-                        pulse.heard();
+                        self.pulse.heard();
                     }
                     if let Some(line) = self.presence.place.receipt_wanted() {
                         conn.push_line(&line);
                     }
-                    match pulse.check(conn.is_busy()) {
+                    match self.pulse.check(conn.is_busy()) {
                         upkeep::Check::Fine => {}
                         upkeep::Check::Ping => conn.push_line(&format!("PING {}", self.ctx.info.name)),
                         upkeep::Check::Dead(reason) => {
@@ -192,6 +208,9 @@ impl Session {
             }
             return Box::pin(self.run_line(&deferred.line, true)).await;
         }
+        if conn.input.is_empty() {
+            return None;
+        }
         match lines.next(&mut conn.input)? {
             // Boxed: what runs for a moment must not make what waits all day larger.
             Frame::Line(line) => Box::pin(self.run_line(line, false)).await,
@@ -220,7 +239,7 @@ impl Session {
         let pipelined = row.is_some_and(|row| row.is_pipelined(&message));
         // Commands take effect in order: what is not pipelined waits for what is.
         if !pipelined && !self.pending.is_empty() {
-            self.deferred = Some(Deferred { line: line.to_owned(), until: None });
+            self.deferred = Some(Box::new(Deferred { line: line.to_owned(), until: None }));
             return None;
         }
         let cost = match row {
@@ -236,7 +255,7 @@ impl Session {
                 self.too_fast(&message);
                 return Some(false);
             }
-            self.deferred = Some(Deferred { line: line.to_owned(), until: Some(now + wait) });
+            self.deferred = Some(Box::new(Deferred { line: line.to_owned(), until: Some(now + wait) }));
             return None;
         }
         if !waited {
@@ -263,17 +282,23 @@ impl Session {
         if !self.mailbox.has_mail() {
             return;
         }
-        let mail = self.mailbox.take();
-        for ack in mail.acks {
-            self.acknowledged(ack);
-        }
-        for room in mail.grown {
+        let (grown, mail) = self.mailbox.take();
+        for room in grown {
             if let Some(cursor) = self.cursors.get(&room) {
                 cursor.heard();
                 if !self.grown.contains(&room) {
                     self.grown.push(room);
                 }
             }
+        }
+        if let Some(mail) = mail {
+            self.take_rest(*mail);
+        }
+    }
+
+    fn take_rest(&mut self, mail: Mail) {
+        for ack in mail.acks {
+            self.acknowledged(ack);
         }
         for note in mail.notes {
             self.tell_note(&note);
@@ -287,9 +312,18 @@ impl Session {
         }
     }
 
-    /// Writes what is due, as far as the client has room for it.
-    async fn deliver<S: AsyncRead + AsyncWrite + Unpin>(&mut self, conn: &Conn<S>) -> Result<(), StoreError> {
+    /// Writes what is due, as far as the client has room for it. False: there is more to it, see [`Session::deliver`].
+    fn deliver_from_memory<S: AsyncRead + AsyncWrite + Unpin>(&mut self, conn: &Conn<S>) -> bool {
         // The watermark first: whatever is below it has marked its bells, or said that there is a new room.
+        let goal = self.ctx.log.watermark();
+        self.take_mail();
+        let is_full = |out: usize| !conn.has_room() || out >= OUT_HIGH;
+        !self.rooms_changed
+            && (is_full(self.out.len()) || (!self.is_telling() && self.drain_from_memory(goal).is_none()))
+    }
+
+    /// The same; what is not in memory is fetched, and rooms are entered.
+    async fn deliver<S: AsyncRead + AsyncWrite + Unpin>(&mut self, conn: &Conn<S>) -> Result<(), StoreError> {
         let mut goal = self.ctx.log.watermark();
         self.take_mail();
         while self.rooms_changed {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::encode::{self, View};
 use crate::event::{Body, EventId, Millis, Note, NoteBody, RoomId, RoomKind, Seq, Who};
-use crate::log::{Cursor, Entry, Page, Room, Snapshot, StoreError};
+use crate::log::{Cursor, Entry, NotInMemory, Page, Room, Snapshot, StoreError};
 use crate::proto::caps::Cap;
 use crate::proto::line::Line;
 use crate::proto::numerics::*;
@@ -38,12 +38,25 @@ impl Session {
     /// `goal` is a watermark that was read before the mail was taken: so all rooms that have something
     /// below it are known.
     pub(super) async fn drain(&mut self, goal: EventId) -> Result<(), StoreError> {
+        while let Some(room) = self.drain_from_memory(goal) {
+            if let Some(cursor) = self.cursors.get_mut(&room) {
+                cursor.fetch(self.ctx.log.readers()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same, until something has to be fetched from the store: of this room.
+    pub(super) fn drain_from_memory(&mut self, goal: EventId) -> Option<RoomId> {
         while self.out.len() < OUT_HIGH {
-            let next = self.next_entry(goal).await?;
+            let next = match self.next_entry(goal) {
+                Ok(next) => next,
+                Err(room) => return Some(room),
+            };
             // Everything before the next entry is written: a slow client need not catch up with all to get its PONG.
             let written = next.as_ref().map_or(goal, |(_, entry)| EventId(entry.event.id.0 - 1));
             if let Some(fence) = self.fence.take_if(|fence| fence.goal <= written) {
-                self.pong(fence);
+                self.pong(*fence);
             }
             self.drained = self.drained.max(written.min(goal));
             let Some((room, entry)) = next else {
@@ -57,11 +70,11 @@ impl Session {
                 break;
             }
         }
-        Ok(())
+        None
     }
 
-    /// The oldest entry that is due in any room, taken off its cursor.
-    async fn next_entry(&mut self, goal: EventId) -> Result<Option<(RoomId, Arc<Entry>)>, StoreError> {
+    /// The oldest entry that is due in any room, taken off its cursor; or the room whose next one is not in memory.
+    fn next_entry(&mut self, goal: EventId) -> Result<Option<(RoomId, Arc<Entry>)>, RoomId> {
         let mut oldest: Option<(EventId, RoomId)> = None;
         let mut at = 0;
         while at < self.grown.len() {
@@ -82,7 +95,7 @@ impl Session {
                 Ok(None) => {
                     self.grown.swap_remove(at);
                 }
-                Err(_) => cursor.fetch(self.ctx.log.readers()).await?,
+                Err(NotInMemory) => return Err(id),
             }
         }
         let Some((_, id)) = oldest else { return Ok(None) };
@@ -104,7 +117,7 @@ impl Session {
             return;
         }
         let mark = self.take_mine(event.id);
-        let me = self.person.id;
+        let me = self.me;
         let by_me = event.actor.as_ref().is_some_and(|who| who.id == me);
         let echo = self.caps().contains(Cap::EchoMessage);
         let copies = match &event.body {

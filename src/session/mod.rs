@@ -47,13 +47,14 @@ use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use prometheus_client::metrics::counter::Counter;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Logins;
 use crate::clock::Clock;
-use crate::event::{EventId, Millis, NoteBody, RoomId, Seq};
+use crate::event::{AccountId, EventId, Millis, NoteBody, RoomId, Seq};
 use crate::live::{Certificate, Grant, Mailbox, Person, Watches};
 use crate::log::{Cursor, Intent, Log, Proof, Reply, Room, StoreError};
 use crate::net::limits::{LoginThrottle, PlaceThrottle, Rate, TokenBucket};
@@ -242,23 +243,30 @@ struct Arrival {
     peer: Peer,
 }
 
-/// A logged-in client.
+/// A logged-in client. What each delivery looks at stands side by side, from the end of `presence` to the beginning of
+/// `pulse`, which is why the order of the fields is fixed: when a thousand readers are woken one after the other, nothing of theirs is in the processor's cache any more.
+#[repr(C, align(64))]
 pub struct Session {
-    ctx: Arc<Context>,
-    settings: Arc<Settings>,
-    id: u64,
-    peer: IpAddr,
-    person: Arc<Person>,
-    grant: Option<Grant>,
-    /// Boxed, since few have it.
-    monitored: Option<Box<Monitored>>,
+    presence: Presence,
     mailbox: Arc<Mailbox>,
+    ctx: Arc<Context>,
+    /// The id of `person`.
+    me: AccountId,
     negotiation: Negotiation,
+    rooms_changed: bool,
+    /// Rooms that have rung and are not written to their end.
+    grown: SmallVec<[RoomId; 2]>,
     /// By numbers that are ours, so nobody outside chooses them.
     cursors: FxHashMap<RoomId, Cursor>,
-    /// Rooms that have rung and are not written to their end.
-    grown: Vec<RoomId>,
-    rooms_changed: bool,
+    last_shown: EventId,
+    /// All up to this event has been put into `out`.
+    drained: EventId,
+    out: BytesMut,
+    ending: Option<Arc<str>>,
+    fence: Option<Box<Fence>>,
+    deferred: Option<Box<Deferred>>,
+    pending: VecDeque<Pending>,
+    mine: VecDeque<Mine>,
     /// Rooms that wait to be entered, while there is room for what they say.
     entering: VecDeque<(Arc<Room>, Since)>,
     /// Missed lines that are being told.
@@ -267,33 +275,32 @@ pub struct Session {
     missed: Vec<(RoomId, Seq)>,
     /// A page of history that is being told.
     telling: Option<Box<history::Telling>>,
-    out: BytesMut,
+    /// Only of clients that use METADATA.
+    listening: Option<Box<Listening>>,
+    /// A long message that is coming in.
+    open: Option<Box<multiline::Open>>,
+    pulse: upkeep::Pulse,
+    // What follows is for what the client says.
+    settings: Arc<Settings>,
+    id: u64,
+    peer: IpAddr,
+    person: Arc<Person>,
+    grant: Option<Grant>,
+    /// Boxed, since few have it.
+    monitored: Option<Box<Monitored>>,
     answer: Answer,
     /// The running command has sent its answer, or will later.
     answered: bool,
+    /// Marked as a bot by its client (+B).
+    bot: bool,
     /// What the running command has put into the log.
     acts: u32,
     batches: u64,
     nonces: u64,
-    pending: VecDeque<Pending>,
-    mine: VecDeque<Mine>,
-    fence: Option<Fence>,
-    deferred: Option<Deferred>,
     past: Past,
-    last_shown: EventId,
-    /// All up to this event has been put into `out`.
-    drained: EventId,
     acting: TokenBucket,
     looking: TokenBucket,
     slow_since: Option<Instant>,
-    ending: Option<Arc<str>>,
-    /// Only of clients that use METADATA.
-    listening: Option<Box<Listening>>,
-    /// Marked as a bot by its client (+B).
-    bot: bool,
-    /// A long message that is coming in.
-    open: Option<Box<multiline::Open>>,
-    presence: Presence,
 }
 
 impl Session {
@@ -327,6 +334,7 @@ impl Session {
         let looking =
             Rate::per_second(f64::from(settings.messages_per_second) * 4.0, settings.message_burst.saturating_mul(10));
         let (grace, patience) = (settings.presence_grace, settings.ping_interval);
+        let pulse = upkeep::Pulse::new(&settings);
         let mut session = Box::new(Session {
             settings,
             id,
@@ -335,7 +343,7 @@ impl Session {
             monitored: None,
             negotiation,
             cursors: FxHashMap::default(),
-            grown: Vec::new(),
+            grown: SmallVec::new(),
             rooms_changed: false,
             entering: VecDeque::new(),
             missing: VecDeque::new(),
@@ -363,6 +371,7 @@ impl Session {
                 reason: "Connection lost".into(),
                 place: Place::new(device.clone(), past.seen, patience),
             },
+            pulse,
             acting: TokenBucket::new(acting),
             looking: TokenBucket::new(looking),
             slow_since: None,
@@ -370,6 +379,7 @@ impl Session {
             listening: None,
             bot: false,
             open: None,
+            me: person.id,
             person: person.clone(),
             mailbox: mailbox.clone(),
             ctx: ctx.clone(),

@@ -20,7 +20,9 @@ const RECEIPT_EVERY: Duration = Duration::from_secs(30);
 const RECEIPT: &str = "seen-";
 
 /// That the account is there by this session. However the session ends, when this is dropped the log is told; when it
-/// was the account's last and none follows within the grace, the rooms see QUIT.
+/// was the account's last and none follows within the grace, the rooms see QUIT. Both this and the place end with what
+/// each delivery looks at.
+#[repr(C)]
 pub(super) struct Presence {
     pub ctx: Arc<Context>,
     pub person: Arc<Person>,
@@ -33,13 +35,10 @@ pub(super) struct Presence {
 }
 
 /// How far a session has brought its device.
+#[repr(C)]
 pub(super) struct Place {
     /// Empty: the default device.
     pub device: Arc<str>,
-    /// What the session shows counts as seen. Not with a client that fetches the history by itself, or is a script.
-    counts: bool,
-    /// All up to this event has been written to the client.
-    written: EventId,
     /// All up to this event has arrived, as far as is known.
     arrived: EventId,
     /// What the log was last told.
@@ -50,6 +49,10 @@ pub(super) struct Place {
     every: Duration,
     /// The client ended the connection itself: what was written has arrived.
     pub orderly: bool,
+    /// What the session shows counts as seen. Not with a client that fetches the history by itself, or is a script.
+    counts: bool,
+    /// All up to this event has been written to the client.
+    written: EventId,
 }
 
 impl Place {

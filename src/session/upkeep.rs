@@ -15,7 +15,7 @@ impl Session {
         self.ctx.log.catch_up().await;
         let token = message.params[0].to_owned();
         let goal = self.ctx.log.watermark();
-        self.fence = Some(Fence { goal, token, label: self.answer.label.take() });
+        self.fence = Some(Box::new(Fence { goal, token, label: self.answer.label.take() }));
         self.answered = true;
     }
 
@@ -101,16 +101,19 @@ pub(super) fn cap_reply(
     }
 }
 
-/// Whether the peer lives: it speaks, or it answers PING, or it takes what it is sent.
+/// Whether the peer lives: it speaks, or it answers PING, or it takes what it is sent. First what each delivery looks at.
+#[repr(C)]
 pub(super) struct Pulse {
+    next_check: Instant,
+    /// What the timer is set to: the next check, or something before it.
+    wakes_at: Instant,
+    /// Since when the peer has taken nothing of what waits for it.
+    stuck: Option<Instant>,
+    pinged: Option<Instant>,
+    heard: Instant,
     ping_interval: Duration,
     ping_timeout: Duration,
     write_deadline: Duration,
-    heard: Instant,
-    pinged: Option<Instant>,
-    /// Since when the peer has taken nothing of what waits for it.
-    stuck: Option<Instant>,
-    next_check: Instant,
 }
 
 pub(super) enum Check {
@@ -130,13 +133,25 @@ impl Pulse {
             pinged: None,
             stuck: None,
             next_check: now,
+            wakes_at: now,
         };
         pulse.schedule(now);
+        pulse.wakes_at = pulse.next_check;
         pulse
     }
 
-    pub fn next_check(&self) -> Instant {
-        self.next_check
+    pub fn wakes_at(&self) -> Instant {
+        self.wakes_at
+    }
+
+    /// What the timer must be set to, if that has changed: the next check, or the first of these moments.
+    pub fn wakes_before(&mut self, others: [Option<Instant>; 2]) -> Option<Instant> {
+        let next = others.into_iter().flatten().fold(self.next_check, Instant::min);
+        if next == self.wakes_at {
+            return None;
+        }
+        self.wakes_at = next;
+        Some(next)
     }
 
     pub fn heard(&mut self) {

@@ -102,6 +102,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         self.out.len()
     }
 
+    /// Whether a turn would read: there is room, and the peer has not ended.
+    pub fn takes_input(&self) -> bool {
+        !self.eof && self.input.len() < INPUT_MAX
+    }
+
     /// Whether something was put in that has not certainly left.
     pub fn is_busy(&self) -> bool {
         !self.out.is_empty() || self.unflushed
@@ -159,7 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         for writing in [write_first, !write_first] {
             let moved = if writing {
                 self.poll_out(cx)
-            } else if read && !self.eof && self.input.len() < INPUT_MAX {
+            } else if read && self.takes_input() {
                 self.poll_in(cx)
             } else {
                 Poll::Pending

@@ -43,7 +43,7 @@ impl Session {
         tokio::pin!(timer);
         // The connection and the timer wake by this, so that whoever was rung for need not ask them.
         let other = Waker::from(self.mailbox.clone());
-        // Whether they will, and the connection when something is there to be read, too.
+        // Whether they will; and whether the connection will when there is something to be read.
         let (mut armed, mut armed_to_read) = (false, false);
         loop {
             self.take_mail();
@@ -92,7 +92,7 @@ impl Session {
                 timer.as_mut().reset(deadline.into());
                 armed = false;
             }
-            let read = self.wants_lines(conn) && self.deferred.is_none();
+            let read = self.wants_lines(conn) && self.deferred.is_none() && conn.takes_input();
             armed &= read == armed_to_read && !conn.is_busy();
             armed_to_read = read;
             // What did not fit the last write: the next round tells it. Reading has its turn in between.

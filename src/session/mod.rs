@@ -244,7 +244,8 @@ struct Arrival {
 }
 
 /// A logged-in client. What each delivery looks at stands side by side, from the end of `presence` to the beginning of
-/// `pulse`, which is why the order of the fields is fixed: when a thousand readers are woken one after the other, nothing of theirs is in the processor's cache any more.
+/// `pulse`, which is why the order of the fields is fixed: when a thousand readers are woken one after the other, nothing
+/// of theirs is in the processor's cache any more.
 #[repr(C, align(64))]
 pub struct Session {
     presence: Presence,

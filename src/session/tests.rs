@@ -7,7 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio_util::sync::CancellationToken;
 
 use super::{Context, Info, Newcomers, Peer, Settings, serve};
@@ -107,6 +107,14 @@ impl Bench {
     /// A client that is logged in; `pipe`: how many bytes are on their way at most.
     async fn login_by(&self, name: &str, caps: &str, pipe: usize) -> Client {
         let (io, server) = duplex(pipe);
+        self.login_over(name, caps, io, server).await
+    }
+
+    /// The same by a stream whose other end is `server`.
+    async fn login_over<S>(&self, name: &str, caps: &str, io: DuplexStream, server: S) -> Client
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static,
+    {
         tokio::spawn(serve(
             Conn::new(server),
             self.ctx.clone(),

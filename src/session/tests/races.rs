@@ -1,5 +1,12 @@
 //! Moments between the writer, the publisher and a session that hardly ever meet, held open.
 
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::ReadBuf;
+
 use super::*;
 use crate::event::Speech;
 
@@ -134,4 +141,73 @@ async fn no_ring_is_lost() {
             assert!(bela.line().await.ends_with(&format!("{round} {n}")));
         }
     }
+}
+
+/// Mail and the client's own lines come at the same moments: no wake is lost between the two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn mail_and_lines_wake_whenever_they_come() {
+    const MAIL: usize = 2_000;
+    let bench = Bench::new(&["anna", "bela"]).await;
+    let mut anna = bench.login("anna", ALL_CAPS).await;
+    anna.ask("JOIN #one").await;
+    let log = bench.ctx.log.clone();
+    let mail: Vec<Intent> = (0..MAIL).map(|n| bench.says("bela", "#one", &n.to_string())).collect();
+    let saying = tokio::spawn(async move {
+        for intent in mail {
+            log.ask(intent).await.unwrap();
+        }
+    });
+    let mut told = Vec::new();
+    while !saying.is_finished() {
+        // A wake that was lost would let this wait for ever.
+        let lines = anna.sync().await;
+        told.extend(lines.iter().map(|line| line.rsplit(' ').next().unwrap().trim_start_matches(':').to_owned()));
+    }
+    told.extend(
+        anna.sync().await.iter().map(|line| line.rsplit(' ').next().unwrap().trim_start_matches(':').to_owned()),
+    );
+    assert_eq!(told, (0..MAIL).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+/// A stream that counts how often it is asked for input.
+struct Asked(DuplexStream, Arc<AtomicUsize>);
+
+impl AsyncRead for Asked {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Asked {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// Somebody who listens and says nothing is told without a look at what it might say.
+#[tokio::test]
+async fn who_is_rung_for_is_not_asked_for_input() {
+    const MAIL: usize = 50;
+    let bench = Bench::new(&["anna", "bela"]).await;
+    let (io, server) = duplex(1 << 16);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let mut anna = bench.login_over("anna", ALL_CAPS, io, Asked(server, asked.clone())).await;
+    anna.ask("JOIN #one").await;
+    let before = asked.load(Ordering::Relaxed);
+    for n in 0..MAIL {
+        bench.ctx.log.ask(bench.says("bela", "#one", &n.to_string())).await.unwrap();
+        assert!(anna.line().await.ends_with(&format!(" #one :{n}")), "{n}");
+    }
+    let questions = asked.load(Ordering::Relaxed) - before;
+    assert!(questions < MAIL / 10, "{questions} questions for {MAIL} lines");
+    assert!(anna.ask("TOPIC #one").await.iter().any(|line| line.contains(" 331 ")), "it is still heard");
 }

@@ -124,8 +124,8 @@ impl Mailbox {
         self.extended.store(extended, Ordering::Relaxed);
     }
 
-    /// Waits until somebody wants the session to look ([`Mailbox::wake`]), or its connection or timer does; one session
-    /// waits, in one task. Calls merge.
+    /// Waits until somebody wants the session to look ([`Mailbox::wake`]), or its connection or timer does, until
+    /// [`Mailbox::take_stirred`] has been asked; one session waits, in one task. Calls merge.
     pub async fn wait(&self) {
         std::future::poll_fn(|cx| self.poll_wait(cx)).await;
     }

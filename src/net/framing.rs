@@ -38,6 +38,11 @@ impl LineReader {
         LineReader::default()
     }
 
+    /// Whether it holds nothing any more.
+    pub fn is_idle(&self) -> bool {
+        self.line.capacity() == 0
+    }
+
     /// The next line, cut off the front of `input`; `None` if more bytes are needed. The input must be the same
     /// buffer each time, with nothing done to it but bytes added at its end.
     pub fn next(&mut self, input: &mut BytesMut) -> Option<Frame<'_>> {

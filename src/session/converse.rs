@@ -95,6 +95,7 @@ impl Session {
             let read = self.wants_lines(conn) && self.deferred.is_none() && conn.takes_input();
             armed &= read == armed_to_read && !conn.is_busy();
             armed_to_read = read;
+            debug_assert!(!read || !conn.input.is_empty() || lines.is_idle(), "who is silent holds a buffer");
             // What did not fit the last write: the next round tells it. Reading has its turn in between.
             let more = moved && self.has_more();
             // Most who are woken were rung for: then nothing else need be asked before the next sleep.
@@ -208,10 +209,12 @@ impl Session {
             }
             return Box::pin(self.run_line(&deferred.line, true)).await;
         }
-        if conn.input.is_empty() {
+        if conn.input.is_empty() && !self.reading {
             return None;
         }
-        match lines.next(&mut conn.input)? {
+        let frame = lines.next(&mut conn.input);
+        self.reading = frame.is_some();
+        match frame? {
             // Boxed: what runs for a moment must not make what waits all day larger.
             Frame::Line(line) => Box::pin(self.run_line(line, false)).await,
             Frame::TooLong => {

@@ -255,6 +255,8 @@ pub struct Session {
     me: AccountId,
     negotiation: Negotiation,
     rooms_changed: bool,
+    /// Lines were read, and what they lay in has not been given back yet: see [`crate::net::framing::LineReader::next`].
+    reading: bool,
     /// Rooms that have rung and are not written to their end.
     grown: SmallVec<[RoomId; 2]>,
     /// By numbers that are ours, so nobody outside chooses them.
@@ -346,6 +348,8 @@ impl Session {
             cursors: FxHashMap::default(),
             grown: SmallVec::new(),
             rooms_changed: false,
+            // Of what stood before the login.
+            reading: true,
             entering: VecDeque::new(),
             missing: VecDeque::new(),
             missed: Vec::new(),

@@ -42,39 +42,37 @@ pub struct Counts {
     pub size: u64,
 }
 
-/// The places of a room's whole log that fulfil a condition, at most ?3.
-macro_rules! places {
-    ($condition:literal, $order:literal) => {
+macro_rules! entries {
+    ($spoken:literal, $condition:literal) => {
         concat!(
-            "SELECT seq, event_id FROM log WHERE room_id = ?1 AND spoken = 1 AND seq ",
-            $condition,
-            " UNION ALL SELECT seq, event_id FROM log WHERE room_id = ?1 AND spoken = 0 AND seq ",
-            $condition,
-            " ORDER BY seq ",
+            "SELECT log.seq, events.id, time, kind, actor_id, actor, target_id, target, about, text, tags, cuts FROM log
+             CROSS JOIN events ON events.id = log.event_id
+             WHERE log.room_id = ?1 AND log.spoken = ",
+            $spoken,
+            " AND log.seq ",
+            $condition
+        )
+    };
+}
+macro_rules! page {
+    (spoken, $condition:literal, $order:literal) => {
+        concat!(entries!("1", $condition), " ORDER BY log.seq ", $order, " LIMIT ?3")
+    };
+    (all, $condition:literal, $order:literal) => {
+        concat!(
+            entries!("1", $condition),
+            " UNION ALL ",
+            entries!("0", $condition),
+            " ORDER BY log.seq ",
             $order,
             " LIMIT ?3"
         )
     };
 }
-pub(super) use places;
-
-macro_rules! page {
-    ($log:expr, $which:literal) => {
-        concat!(
-            "SELECT log.seq, events.id, time, kind, actor_id, actor, target_id, target, about, text, tags, cuts FROM ",
-            $log,
-            " CROSS JOIN events ON events.id = log.event_id ",
-            $which
-        )
-    };
-}
-// In which order they come is not promised: `page` sees to it.
-pub(super) const FORWARD: &str = page!(concat!("(", places!(">= ?2", "ASC"), ") AS log"), "");
-pub(super) const BACK: &str = page!(concat!("(", places!("< ?2", "DESC"), ") AS log"), "");
-pub(super) const FORWARD_SPOKEN: &str =
-    page!("log", "WHERE log.room_id = ?1 AND spoken = 1 AND seq >= ?2 ORDER BY seq LIMIT ?3");
-pub(super) const BACK_SPOKEN: &str =
-    page!("log", "WHERE log.room_id = ?1 AND spoken = 1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3");
+pub(super) const FORWARD: &str = page!(all, ">= ?2", "ASC");
+pub(super) const FORWARD_SPOKEN: &str = page!(spoken, ">= ?2", "ASC");
+pub(super) const BACK: &str = page!(all, "< ?2", "DESC");
+pub(super) const BACK_SPOKEN: &str = page!(spoken, "< ?2", "DESC");
 pub(super) const STEP_EVENT: &str =
     "SELECT seq, event_id FROM log WHERE room_id = ?1 AND spoken = ?2 AND seq >= ?3 ORDER BY seq LIMIT 1";
 pub(super) const STEP_TIME: &str = "SELECT seq, events.time FROM log CROSS JOIN events ON events.id = log.event_id \
@@ -104,7 +102,9 @@ impl Reads {
     /// The newest `limit` entries of these kinds before `before` (which is not among them), oldest first.
     pub fn read_back(&self, room: RoomId, before: Seq, limit: usize, kinds: Kinds) -> Result<Vec<(Seq, Event)>> {
         let sql = if kinds == Kinds::All { BACK } else { BACK_SPOKEN };
-        self.page(sql, room, before, limit)
+        let mut page = self.page(sql, room, before, limit)?;
+        page.reverse();
+        Ok(page)
     }
 
     /// The oldest `limit` entries of these kinds after `after` (which is not among them).
@@ -201,7 +201,6 @@ impl Reads {
         while let Some(row) = rows.next()? {
             page.push((unsigned(row.get(0)?), event(row, 1)?));
         }
-        page.sort_unstable_by_key(|(seq, _)| *seq);
         Ok(page)
     }
 

@@ -1,5 +1,5 @@
 //! Pages of a room's history as clients ask for them: a stretch between two marks, filtered in the query so that a page
-//! is full whenever there is enough, and found by bisection and index so that it costs the same wherever it lies.
+//! is full whenever there is enough, and found by bisection so that it costs the same wherever it lies.
 
 use std::sync::Arc;
 
@@ -268,13 +268,16 @@ impl Reads {
         Ok(self.event(id)?.is_none_or(|event| event.kind().is_presence()))
     }
 
-    /// Whether retention has been at work in the room, and all that is left is newer than this event.
+    /// Whether retention has been at work in the room, and all that is left is newer than this event; or nothing is left.
     fn begins_after(&self, room: RoomId, id: EventId) -> Result<bool> {
         let mut pruned = self.conn.prepare_cached("SELECT 1 FROM rooms WHERE id = ?1 AND pruned > 0")?;
         if !pruned.exists([room.0])? {
             return Ok(false);
         }
-        Ok(self.read(room, 0, 1)?.first().is_some_and(|(_, oldest)| id < oldest.id))
+        Ok(match self.read(room, 0, 1)?.first() {
+            Some((_, oldest)) => id < oldest.id,
+            None => id < self.next_event_id()?,
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::event::{Kind, Millis, RoomId, Seq};
 use crate::failpoint::{self, Step};
 
 use super::error::{Result, StoreError};
-use super::history::{places, unsigned};
+use super::history::unsigned;
 use super::write::{Tx, leaving};
 use super::{Reads, signed};
 
@@ -159,13 +159,15 @@ impl Tx<'_> {
     }
 
     fn prune_chunk(&self, conn: &Connection, room: RoomId, before: Millis, limit: usize) -> Result<usize> {
-        let mut oldest = conn.prepare_cached(concat!(
-            "SELECT seq, event_id, time FROM (",
-            places!(">= ?2", "ASC"),
-            ") AS log LEFT JOIN events ON events.id = log.event_id ORDER BY seq"
-        ))?;
+        let mut oldest = conn.prepare_cached(
+            "SELECT seq, event_id, time FROM log LEFT JOIN events ON events.id = log.event_id
+             WHERE log.room_id = ?1 AND spoken = 1
+             UNION ALL SELECT seq, event_id, time FROM log LEFT JOIN events ON events.id = log.event_id
+             WHERE log.room_id = ?1 AND spoken = 0
+             ORDER BY seq LIMIT ?2",
+        )?;
         let oldest: Vec<(i64, i64, Option<i64>)> = oldest
-            .query_map([room.0, 0, signed(limit)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .query_map([room.0, signed(limit)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<rusqlite::Result<_>>()?;
         let (mut done, mut last) = (0, None);
         for (seq, id, _) in oldest.iter().take_while(|(_, _, time)| time.is_none_or(|time| time < before.0)) {

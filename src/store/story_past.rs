@@ -151,6 +151,18 @@ fn what_retention_took_is_before_all_that_is_left() {
     // Never there, and not before the rest either.
     let found = log.writer.find_page(log.room, Wanted::After(Mark::Event(EventId(65))), 5, all()).unwrap();
     assert_eq!(found, Found::NoSuchMessage(EventId(65)));
+
+    // Nothing is left: whoever has something of it is shown that, and what never was is still unknown.
+    let tx = log.writer.begin().unwrap();
+    tx.prune_presence(log.room, time(8), 100).unwrap();
+    tx.prune(log.room, Millis::NEVER, 100).unwrap();
+    tx.prune(log.room, Millis(i64::MAX), 100).unwrap();
+    tx.commit().unwrap();
+    for place in [3, 7, 12] {
+        assert_eq!(log.page(Wanted::After(Mark::Event(id(place))), 9, all()), [0; 0]);
+    }
+    let found = log.writer.find_page(log.room, Wanted::After(Mark::Event(EventId(121))), 5, all()).unwrap();
+    assert_eq!(found, Found::NoSuchMessage(EventId(121)));
 }
 
 #[test]

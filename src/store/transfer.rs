@@ -2,7 +2,7 @@
 //! lost and nobody has to hold more than one; what follows from the rows (the index of words) is made anew.
 
 use rusqlite::types::{Value as Sql, ValueRef};
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -168,7 +168,19 @@ impl Tx<'_> {
                 continue;
             };
             if let Ok(end) = serde_json::from_str::<End>(&line) {
-                return if end.rows == rows { Ok(Imported { rows, secrets }) } else { Err(wrong("lines are missing")) };
+                if end.rows != rows {
+                    return Err(wrong("lines are missing"));
+                }
+                // The table's key would let one be said and another be something else.
+                let twice = "SELECT one.room_id, one.seq FROM log AS one JOIN log AS other
+                                 ON other.room_id = one.room_id AND other.spoken = 1 AND other.seq = one.seq
+                             WHERE one.spoken = 0 LIMIT 1";
+                let twice: Option<(i64, i64)> = self
+                    .step(|conn| Ok(conn.query_row(twice, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?))?;
+                return match twice {
+                    Some((room, seq)) => Err(wrong(&format!("place {seq} of room {room} is in it twice"))),
+                    None => Ok(Imported { rows, secrets }),
+                };
             }
             let Line { table, row } = serde_json::from_str(&line).map_err(|error| wrong(&error.to_string()))?;
             let (table, _) = *TABLES.iter().find(|(name, _)| *name == table).ok_or_else(|| wrong("no such table"))?;

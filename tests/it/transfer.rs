@@ -100,7 +100,15 @@ async fn all_or_nothing() {
     let middle = lines.len() / 2;
     let newer = lines[0].replace(r#""schema":"#, r#""schema":9"#);
     let with = |at: usize, line: &str| [&lines[..at], &[line], &lines[at + 1..]].concat().join("\n");
+    // The same place as words and as something else.
+    let said = lines.iter().position(|line| line.contains(r#""table":"log""#) && line.contains(r#""spoken":1"#));
+    let said = said.expect("something was said");
+    let twin = lines[said].replace(r#""spoken":1"#, r#""spoken":0"#);
+    let rows = lines.len() - 2;
+    let end = lines[rows + 1].replace(&rows.to_string(), &(rows + 1).to_string());
+    let twice = [&lines[..=said], &[&*twin], &lines[said + 1..=rows], &[&*end]].concat().join("\n");
     for (input, words) in [
+        (twice, "is in it twice"),
         (lines[..middle].join("\n"), "cut off"),
         (text[..text.len() / 2].to_owned(), "line "),
         ([&lines[..middle], &lines[middle + 1..]].concat().join("\n"), "lines are missing"),

@@ -1,6 +1,7 @@
-//! The writer thread and the publisher task. What has piled up while the last commit was syncing goes into the next
-//! one; the load makes the groups, and only where very many readers are woken a timer does ([`Pace`]). The thread decides and commits; the task makes visible and rings, so that
-//! the next group is on its way to the disk while the last one is on its way to the people.
+//! The writer thread and the publisher task. What has piled up while the last commit was syncing goes into the next one;
+//! the load makes the groups, and only where very many readers are woken a timer does ([`Pace`]). The thread decides and
+//! commits; the task makes visible and rings, so that the next group is on its way to the disk while the last one is on its
+//! way to the people.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{CachedStatement, OptionalExtension, Params, Row};
 
 use crate::event::{AccountId, Body, Event, EventId, Kind, Millis, RoomId, Seq, Speech, Who};
 
@@ -42,10 +42,21 @@ pub struct Counts {
     pub size: u64,
 }
 
+/// The columns [`event`] reads, from `id` on.
+macro_rules! event_columns {
+    () => {
+        "events.id, time, kind, actor_id, actor, target_id, target, about, text, tags, cuts"
+    };
+}
+pub(super) use event_columns;
+pub(super) const EVENT_COLUMNS: &str = event_columns!();
+
 macro_rules! entries {
     ($spoken:literal, $condition:literal) => {
         concat!(
-            "SELECT log.seq, events.id, time, kind, actor_id, actor, target_id, target, about, text, tags, cuts FROM log
+            "SELECT log.seq, ",
+            event_columns!(),
+            " FROM log
              CROSS JOIN events ON events.id = log.event_id
              WHERE log.room_id = ?1 AND log.spoken = ",
             $spoken,
@@ -77,11 +88,7 @@ pub(super) const STEP_EVENT: &str =
     "SELECT seq, event_id FROM log WHERE room_id = ?1 AND spoken = ?2 AND seq >= ?3 ORDER BY seq LIMIT 1";
 pub(super) const STEP_TIME: &str = "SELECT seq, events.time FROM log CROSS JOIN events ON events.id = log.event_id \
      WHERE log.room_id = ?1 AND spoken = ?2 AND seq >= ?3 ORDER BY seq LIMIT 1";
-const STEP_ID: &str = "SELECT id, time FROM events WHERE ?1 = 0 AND ?2 = 0 AND id >= ?3 ORDER BY id LIMIT 1";
-
-/// The columns [`event`] reads, from `id` on.
-pub(super) const EVENT_COLUMNS: &str =
-    "events.id, time, kind, actor_id, actor, target_id, target, about, text, tags, cuts";
+const STEP_ID: &str = "SELECT id, time FROM events WHERE id >= ?1 ORDER BY id LIMIT 1";
 
 impl Reads {
     /// The room's newest seq; 0: nothing has happened yet. Never goes back, whatever retention takes away.
@@ -191,17 +198,14 @@ impl Reads {
 
     /// The first event id at this time or later; `None`: all are older.
     pub(super) fn id_at_time(&self, time: Millis) -> Result<Option<i64>> {
-        Ok(self.first_with(STEP_ID, [0, 0], 0, |entry| entry >= time.0)?.found.map(|(id, _)| id))
+        let mut step = self.conn.prepare_cached(STEP_ID)?;
+        let found = bisect(0, |id| row_at(&mut step, [id]), |entry| entry >= time.0)?.found;
+        Ok(found.map(|(id, _)| id))
     }
 
     fn page(&self, sql: &str, room: RoomId, seq: Seq, limit: usize) -> Result<Vec<(Seq, Event)>> {
         let mut statement = self.conn.prepare_cached(sql)?;
-        let mut rows = statement.query([room.0, signed(seq), signed(limit)])?;
-        let mut page = Vec::new();
-        while let Some(row) = rows.next()? {
-            page.push((unsigned(row.get(0)?), event(row, 1)?));
-        }
-        Ok(page)
+        events_of(&mut statement, [room.0, signed(seq), signed(limit)])
     }
 
     fn newest(&self, sql: &str, key: &str) -> Result<i64> {
@@ -216,51 +220,66 @@ impl Reads {
 
     /// The first entry of a room whose value, an id or a time, satisfies `is_far`: its place and the value.
     fn first_in_room(&self, step: &str, room: RoomId, is_far: impl Fn(i64) -> bool) -> Result<Option<(Seq, i64)>> {
-        let spoken = self.first_with(step, [room.0, 1], 0, &is_far)?;
+        let mut step = self.conn.prepare_cached(step)?;
+        let mut first = |spoken, from| bisect(from, |seq| row_at(&mut step, [room.0, spoken, seq]), &is_far);
+        let spoken = first(1, 0)?;
         // What else happened up to the last word that is not far is not far either.
-        let other = self.first_with(step, [room.0, 0], spoken.from, &is_far)?;
+        let other = first(0, spoken.from)?;
         let first = spoken.found.into_iter().chain(other.found).min_by_key(|(seq, _)| *seq);
         Ok(first.map(|(seq, value)| (unsigned(seq), value)))
     }
+}
 
-    /// The smallest position from `from` on whose value satisfies `is_far`, where all after one that does do so too.
-    /// `step` yields (position, value) of the first row of `place` at or after a position.
-    fn first_with(&self, step: &str, place: [i64; 2], from: i64, is_far: impl Fn(i64) -> bool) -> Result<Bisected> {
-        let mut statement = self.conn.prepare_cached(step)?;
-        let mut at = |position: i64| -> Result<Option<(i64, i64)>> {
-            let params = [place[0], place[1], position];
-            Ok(statement.query_row(params, |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
-        };
-        // Everything before `near` is not far; what was found last is far, and nothing far is known to lie before it.
-        let mut near = match at(from)? {
-            Some((position, value)) if !is_far(value) => position + 1,
-            found => return Ok(Bisected { found, from }),
-        };
-        // Gallop to an upper bound, so that the head need not be known.
-        let mut stride = 1;
-        let mut found;
-        let mut bound;
-        loop {
-            match at(near.saturating_add(stride))? {
-                Some((position, value)) if !is_far(value) => near = position + 1,
-                far => {
-                    (found, bound) = (far, near.saturating_add(stride));
-                    break;
-                }
-            }
-            stride = stride.saturating_mul(2);
-        }
-        // The answer is `found`, or a row in near..bound.
-        while near < bound {
-            let middle = near + (bound - near) / 2;
-            match at(middle)? {
-                Some((position, value)) if !is_far(value) => near = position + 1,
-                None => bound = middle,
-                far => (found, bound) = (far, middle),
+/// The smallest position from `from` on whose value satisfies `is_far`, where all after one that does do so too. `at` tells
+/// position and value of the first row at or after a position.
+fn bisect(
+    from: i64,
+    mut at: impl FnMut(i64) -> Result<Option<(i64, i64)>>,
+    is_far: impl Fn(i64) -> bool,
+) -> Result<Bisected> {
+    // Everything before `near` is not far; what was found last is far, and nothing far is known to lie before it.
+    let mut near = match at(from)? {
+        Some((position, value)) if !is_far(value) => position + 1,
+        found => return Ok(Bisected { found, from }),
+    };
+    // Gallop to an upper bound, so that the head need not be known.
+    let mut stride = 1;
+    let mut found;
+    let mut bound;
+    loop {
+        match at(near.saturating_add(stride))? {
+            Some((position, value)) if !is_far(value) => near = position + 1,
+            far => {
+                (found, bound) = (far, near.saturating_add(stride));
+                break;
             }
         }
-        Ok(Bisected { found, from: near })
+        stride = stride.saturating_mul(2);
     }
+    // The answer is `found`, or a row in near..bound.
+    while near < bound {
+        let middle = near + (bound - near) / 2;
+        match at(middle)? {
+            Some((position, value)) if !is_far(value) => near = position + 1,
+            None => bound = middle,
+            far => (found, bound) = (far, middle),
+        }
+    }
+    Ok(Bisected { found, from: near })
+}
+
+fn row_at(step: &mut CachedStatement<'_>, params: impl Params) -> Result<Option<(i64, i64)>> {
+    Ok(step.query_row(params, |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+/// Collects rows of a seq and [`EVENT_COLUMNS`].
+pub(super) fn events_of(statement: &mut CachedStatement<'_>, params: impl Params) -> Result<Vec<(Seq, Event)>> {
+    let mut rows = statement.query(params)?;
+    let mut page = Vec::new();
+    while let Some(row) = rows.next()? {
+        page.push((unsigned(row.get(0)?), event(row, 1)?));
+    }
+    Ok(page)
 }
 
 /// What a search for the first row that is far came to.

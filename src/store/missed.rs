@@ -7,6 +7,7 @@ use crate::event::{EventId, RoomId, Seq};
 
 use super::error::Result;
 use super::history::Kinds;
+use super::history::unsigned;
 use super::{Reads, signed};
 
 /// So many lines that are not told are counted; then it is enough to say that there are very many.
@@ -51,7 +52,7 @@ impl Reads {
             let wanted = wanted.saturating_sub(missed.lines);
             let mut rows = places.query([room.0, signed(first), signed(missed.from) - 1, signed(wanted)])?;
             while let Some(row) = rows.next()? {
-                missed.from = row.get::<_, i64>(0)?.max(0).unsigned_abs();
+                missed.from = unsigned(row.get(0)?);
                 missed.lines += 1;
             }
         }
@@ -60,7 +61,7 @@ impl Reads {
                 "SELECT count(*) FROM (SELECT 1 FROM log WHERE room_id = ?1 AND spoken = 1 AND seq >= ?2 AND seq < ?3 LIMIT ?4)",
             )?;
             let params = params![room.0, signed(first), signed(missed.from), signed(MORE_MAX)];
-            missed.more = count.query_row(params, |row| row.get::<_, i64>(0))?.max(0).unsigned_abs() as usize;
+            missed.more = unsigned(count.query_row(params, |row| row.get(0))?) as usize;
         }
         Ok(missed)
     }

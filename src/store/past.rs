@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, params_from_iter};
 use crate::event::{AccountId, Event, EventId, KindSet, Millis, RoomId, Seq};
 
 use super::error::Result;
-use super::history::event;
+use super::history::{event_columns, events_of, unsigned};
 use super::{Reads, signed};
 
 /// What counts as a line of the page.
@@ -66,7 +66,7 @@ pub struct Conversation {
 }
 
 macro_rules! past {
-    ($columns:literal, spoken, $order:literal) => {
+    ($columns:expr, spoken, $order:literal) => {
         concat!(
             "SELECT log.seq",
             $columns,
@@ -77,7 +77,7 @@ macro_rules! past {
             " LIMIT ?4"
         )
     };
-    ($columns:literal, kinds, $order:literal) => {
+    ($columns:expr, kinds, $order:literal) => {
         concat!(
             "SELECT log.seq",
             $columns,
@@ -102,10 +102,8 @@ pub(super) const PLACES_SPOKEN_BACK: &str = "SELECT seq FROM log WHERE room_id =
      AND seq < ?3 ORDER BY seq DESC LIMIT ?4";
 pub(super) const PLACES_KINDS: &str = past!("", kinds, "ASC");
 pub(super) const PLACES_KINDS_BACK: &str = past!("", kinds, "DESC");
-pub(super) const PAGE_SPOKEN: &str =
-    past!(", events.id, time, kind, actor_id, actor, target_id, target, about, text, tags, cuts", spoken, "ASC");
-pub(super) const PAGE_KINDS: &str =
-    past!(", events.id, time, kind, actor_id, actor, target_id, target, about, text, tags, cuts", kinds, "ASC");
+pub(super) const PAGE_SPOKEN: &str = past!(concat!(", ", event_columns!()), spoken, "ASC");
+pub(super) const PAGE_KINDS: &str = past!(concat!(", ", event_columns!()), kinds, "ASC");
 
 macro_rules! conversations {
     ($order:literal) => {
@@ -176,12 +174,7 @@ impl Reads {
     pub fn read_page(&self, room: RoomId, span: Span, limit: usize, shown: Shown) -> Result<Vec<(Seq, Event)>> {
         let (mut statement, kinds) = self.past(PAGE_SPOKEN, PAGE_KINDS, shown)?;
         let params = [room.0, signed(span.first), signed(span.last.saturating_add(1)), signed(limit)];
-        let mut rows = statement.query(params_from_iter(params.into_iter().chain(kinds)))?;
-        let mut page = Vec::new();
-        while let Some(row) = rows.next()? {
-            page.push((row.get::<_, i64>(0)?.max(0).unsigned_abs(), event(row, 1)?));
-        }
-        Ok(page)
+        events_of(&mut statement, params_from_iter(params.into_iter().chain(kinds)))
     }
 
     /// The conversations of an account in which something was last said after `after` and before `before`: at most
@@ -224,7 +217,7 @@ impl Reads {
         let params = [room.0, signed(from), signed(until), signed(limit)];
         let rows =
             statement.query_map(params_from_iter(params.into_iter().chain(kinds)), |row| row.get::<_, i64>(0))?;
-        let mut places = rows.map(|seq| Ok(seq?.max(0).unsigned_abs())).collect::<rusqlite::Result<Vec<Seq>>>()?;
+        let mut places = rows.map(|seq| Ok(unsigned(seq?))).collect::<rusqlite::Result<Vec<Seq>>>()?;
         if newest {
             places.reverse();
         }

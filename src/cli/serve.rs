@@ -36,7 +36,8 @@ pub fn serve(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
 }
 
 /// Threads for those who come: handshakes and logins. They have their own, so that a burst of them never stands in front of
-/// those who talk: the system shares the processors between them.
+/// those who talk: the system shares the processors between them. One: then a step of a handshake, which costs about a
+/// millisecond, is in nobody's way but of other steps.
 const ENTRANCE: usize = 1;
 
 /// Threads for the sessions: one processor is left to the writer of the log and to those who come. Two threads on two processors

@@ -1,6 +1,6 @@
 //! The server's side of TLS: 1.2 and 1.3 only, a certificate that can be exchanged while running.
 //!
-//! Knows the two files and rustls, nobody of ours. Promises: a handshake ends within its time; a bad pair of files is
+//! Knows the two files and rustls, and of ours only how a connection moves. Promises: a handshake ends within its time; a bad pair of files is
 //! refused with its reason and the old pair stays in use; new handshakes see a new pair at once, open connections
 //! are left alone.
 
@@ -11,11 +11,9 @@ mod trusted;
 mod watch;
 
 use std::collections::HashMap;
-use std::future::poll_fn;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -24,7 +22,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConfig};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -90,8 +87,6 @@ pub struct ServerTls {
     without_alpn: Arc<ServerConfig>,
     /// What an authority is shown that asks for one of these names.
     challenges: ArcSwap<HashMap<String, Arc<ServerConfig>>>,
-    /// The right to do a step of a handshake.
-    turns: Semaphore,
 }
 
 impl ServerTls {
@@ -114,14 +109,12 @@ impl ServerTls {
         http.session_storage = Arc::new(NoServerSessionStorage {});
         http.alpn_protocols = vec![HTTP.to_vec()];
         config.alpn_protocols = vec![IRC.to_vec()];
-        let at_once = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).max(1);
         Ok(ServerTls {
             current,
             irc: Arc::new(config),
             http: Some(Arc::new(http)),
             without_alpn,
             challenges: ArcSwap::default(),
-            turns: Semaphore::new(at_once),
         })
     }
 
@@ -184,7 +177,7 @@ impl ServerTls {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let handshake = async {
-            let start = self.in_turns(LazyConfigAcceptor::new(Acceptor::default(), stream)).await?;
+            let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
             let offers = |protocol: &[u8]| start.client_hello().alpn().map(|mut all| all.any(|one| one == protocol));
             let challenge = match start.client_hello().server_name() {
                 Some(name) if offers(CHALLENGE) == Some(true) => {
@@ -201,34 +194,12 @@ impl ServerTls {
             let config = challenge.unwrap_or_else(|| own.clone());
             let handshake =
                 start.into_stream_with(config, |connection| connection.set_buffer_limit(Some(BUFFER_LIMIT)));
-            let stream = self.in_turns(handshake).await?;
+            let stream = handshake.await?;
             if is_challenge { Err(AcceptError::Challenge) } else { Ok(stream) }
         };
         match tokio::time::timeout_at(Instant::now() + timeout, handshake).await {
             Ok(done) => done,
             Err(_) => Err(AcceptError::Timeout(timeout)),
-        }
-    }
-}
-
-impl ServerTls {
-    /// Does it step by step, each step when its turn has come: keys and a signature cost about a millisecond, and with
-    /// thousands who come at once even the reading of their first bytes adds up. So those who are here already never stand
-    /// behind more than a few steps. A turn is over when the step is, whatever the peer does: who does not go on holds
-    /// nobody up.
-    async fn in_turns<F: Future>(&self, handshake: F) -> F::Output {
-        let mut handshake = std::pin::pin!(handshake);
-        loop {
-            let step = {
-                let _turn = self.turns.acquire().await;
-                poll_fn(|cx| Poll::Ready(handshake.as_mut().poll(cx))).await
-            };
-            if let Poll::Ready(done) = step {
-                return done;
-            }
-            // The step has left word by whom it is to be woken: this task, which looks again once it is.
-            let mut slept = false;
-            poll_fn(|_| if std::mem::replace(&mut slept, true) { Poll::Ready(()) } else { Poll::Pending }).await;
         }
     }
 }

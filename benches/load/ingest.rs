@@ -113,15 +113,15 @@ async fn commits(port: u16) -> Result<(f64, f64)> {
 /// many messages in a commit, each of them as durable as chatd's. `index`: the full-text index takes them in, too, in
 /// transactions of its own, as it does in chatd.
 fn bare(from: &Path, dir: &Path, batch: usize, index: bool) -> Result<f64> {
-    const INDEX_AT: usize = 512;
     let old = Connection::open(from)?;
     let data = tempfile::tempdir_in(dir)?;
     drop(::chatd::store::Writer::open(data.path())?);
     let new = Connection::open(data.path().join("chat.db"))?;
-    new.execute_batch(
+    new.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
-         PRAGMA wal_autocheckpoint = 2000;",
-    )?;
+         PRAGMA wal_autocheckpoint = {};",
+        ::chatd::store::CHECKPOINT_AT
+    ))?;
     new.set_prepared_statement_cache_capacity(16);
     let mut tables = Vec::new();
     let names: Vec<String> = old
@@ -159,7 +159,7 @@ fn bare(from: &Path, dir: &Path, batch: usize, index: bool) -> Result<f64> {
             }
         }
         new.execute_batch("COMMIT")?;
-        if index && until - indexed >= INDEX_AT {
+        if index && until - indexed >= ::chatd::log::INDEX_AT {
             new.execute_batch("BEGIN IMMEDIATE")?;
             for n in indexed..until {
                 new.prepare_cached("INSERT INTO search (rowid, text) VALUES (?, ?)")?.execute((n as i64 + 1, &text))?;

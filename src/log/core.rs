@@ -140,8 +140,9 @@ pub enum Effect {
     },
 }
 
-/// So many messages wait for the index at most, and a group: then it takes them at once. A few milliseconds of work.
-const INDEX_AT: usize = 512;
+/// So many messages wait for the index at most, and a group: then it takes them at once, some five milliseconds of work.
+/// What it takes at once is a segment of it, and the more segments, the more there is to merge.
+pub const INDEX_AT: usize = 2048;
 
 pub struct Core {
     pub(super) store: Writer,

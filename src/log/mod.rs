@@ -27,7 +27,7 @@ mod writer;
 #[cfg(test)]
 mod laws;
 
-pub use self::core::{Commit, Core, Effect, Growth, Settings};
+pub use self::core::{Commit, Core, Effect, Growth, INDEX_AT, Settings};
 pub use audit::{Author, Posted};
 pub use bans::{BANS_MAX, REASON_BYTES};
 pub use credentials::{CERTIFICATES_MAX, Proof, Which};

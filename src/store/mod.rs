@@ -52,7 +52,7 @@ pub use erase::Erasure;
 pub use error::{Result, StoreError};
 pub use history::{Counts, Kinds, RoomStats};
 pub use missed::{Gap, MORE_MAX, Missed};
-pub use open::{Holder, Lock, database_path, post_order};
+pub use open::{CHECKPOINT_AT, Holder, Lock, database_path, post_order};
 pub use past::{Conversation, Found, Mark, Shown, Span, Wanted};
 pub use remnants::Littered;
 pub use retention::{Due, Keep, Terms};

@@ -91,6 +91,10 @@ fn process_in(file: &mut File) -> Option<u32> {
     file.read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse().ok())
 }
 
+/// Pages in the -wal file (16 MiB) from which on a commit also moves them into the database. Each room that is talked in
+/// has a page which is in nearly every commit, and is moved once for all of them.
+pub const CHECKPOINT_AT: u32 = 4_000;
+
 /// The writing connection, with the newest schema. Creates what is not there.
 pub(super) fn writer(data_dir: &Path) -> Result<Connection> {
     make_dir(data_dir)?;
@@ -99,14 +103,14 @@ pub(super) fn writer(data_dir: &Path) -> Result<Connection> {
     let open = || -> Result<Connection> {
         let mut conn = connect(&path)?;
         conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-        conn.execute_batch(
+        conn.execute_batch(&format!(
             "PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = ON;
              PRAGMA secure_delete = ON;
              PRAGMA cache_size = -16384;
-             PRAGMA wal_autocheckpoint = 2000;
+             PRAGMA wal_autocheckpoint = {CHECKPOINT_AT};
              PRAGMA journal_size_limit = 67108864;",
-        )?;
+        ))?;
         migrate(&mut conn, embedded::migrations::runner())?;
         conn.execute_batch(WORDS)?;
         Ok(conn)

@@ -44,6 +44,8 @@ pub struct Tx<'a> {
 
 struct Append<'a> {
     event: CachedStatement<'a>,
+    /// For most events, which happen in one room and have no more than a text: six columns less to be bound to nothing.
+    plain: CachedStatement<'a>,
     place: CachedStatement<'a>,
 }
 
@@ -165,6 +167,9 @@ impl<'a> Append<'a> {
                                      cuts)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?,
+            plain: conn.prepare_cached(
+                "INSERT INTO events (id, time, kind, room_id, actor_id, actor, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?,
             place: conn.prepare_cached("INSERT INTO log (room_id, seq, event_id, spoken) VALUES (?1, ?2, ?3, ?4)")?,
         })
     }
@@ -205,21 +210,27 @@ impl Tx<'_> {
                 none => none.insert(Append::prepare(&self.writer.reads.conn)?),
             };
             failpoint::reached(Step::Event)?;
-            append.event.execute(params![
-                event.id.0,
-                event.time.0,
-                kind as u8,
-                room,
-                if room.is_none() { Some(signed(places.len())) } else { None },
-                event.actor.as_ref().map(|who| who.id.0),
-                event.actor.as_ref().map(|who| &*who.nick),
-                columns.target.map(|who| who.id.0),
-                columns.target.map(|who| &*who.nick),
-                columns.about,
-                columns.text.as_deref(),
-                columns.tags,
-                columns.cuts,
-            ])?;
+            let (actor_id, actor) = event.actor.as_ref().map(|who| (who.id.0, &*who.nick)).unzip();
+            let text = columns.text.as_deref();
+            if room.is_some() && columns.is_plain() {
+                append.plain.execute(params![event.id.0, event.time.0, kind as u8, room, actor_id, actor, text])?;
+            } else {
+                append.event.execute(params![
+                    event.id.0,
+                    event.time.0,
+                    kind as u8,
+                    room,
+                    if room.is_none() { Some(signed(places.len())) } else { None },
+                    actor_id,
+                    actor,
+                    columns.target.map(|who| who.id.0),
+                    columns.target.map(|who| &*who.nick),
+                    columns.about,
+                    text,
+                    columns.tags,
+                    columns.cuts,
+                ])?;
+            }
             failpoint::reached(Step::Place)?;
             for (room, seq) in places {
                 append.place.execute(params![room.0, signed(*seq), event.id.0, kind.is_spoken()])?;
@@ -333,6 +344,11 @@ pub(super) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
+    /// Nothing but a text, if that.
+    fn is_plain(&self) -> bool {
+        self.target.is_none() && self.about.is_none() && self.tags.is_none() && self.cuts.is_none()
+    }
+
     pub(super) fn of(body: &'a Body) -> Columns<'a> {
         fn filled(text: &str) -> Option<Cow<'_, str>> {
             (!text.is_empty()).then_some(Cow::Borrowed(text))

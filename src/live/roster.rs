@@ -6,6 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use rustc_hash::FxHashMap;
+
 use crate::event::{AccountId, EventId, Millis, Note, RoomId, Who};
 
 use super::mailbox::Mailbox;
@@ -374,7 +376,7 @@ pub struct Roster {
 
 #[derive(Default)]
 struct People {
-    by_id: HashMap<AccountId, Arc<Person>>,
+    by_id: FxHashMap<AccountId, Arc<Person>>,
     by_key: HashMap<String, Arc<Person>>,
 }
 

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rustc_hash::FxHashMap;
+
 use crate::event::{RoomId, RoomKind};
 
 use super::tail::Room;
@@ -14,7 +16,7 @@ pub struct Directory {
 
 #[derive(Default)]
 struct Rooms {
-    by_id: HashMap<RoomId, Arc<Room>>,
+    by_id: FxHashMap<RoomId, Arc<Room>>,
     by_key: HashMap<String, Arc<Room>>,
 }
 

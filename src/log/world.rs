@@ -1,9 +1,11 @@
 //! All rooms as the writer sees them, ahead of everybody else by the group it is working on. `execute` decides one
 //! intent on them and writes what follows into the open transaction; `undo` takes a whole group back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::event::{AccountId, Body, Event, EventId, KeyChange, Millis, Owner, RoomId, RoomKind, Seq, Speech, Who};
 use crate::live::{Person, Receipt, Roster};
@@ -94,13 +96,13 @@ impl From<StoreError> for Fault {
 }
 
 pub(super) struct World {
-    rooms: HashMap<RoomId, Slot>,
+    rooms: FxHashMap<RoomId, Slot>,
     by_key: HashMap<String, RoomId>,
-    online: HashMap<AccountId, u32>,
+    online: FxHashMap<AccountId, u32>,
     /// The hash that a stronger one of the same password has replaced: another device may be logging in by it.
-    rehashed: HashMap<AccountId, Arc<str>>,
+    rehashed: FxHashMap<AccountId, Arc<str>>,
     /// Accounts erased since the start: what their sessions, or others, had submitted before does not happen any more.
-    shut_out: HashSet<AccountId>,
+    shut_out: FxHashSet<AccountId>,
     last_event: EventId,
     last_time: Millis,
     pub(super) settings: Settings,
@@ -121,13 +123,13 @@ struct Slot {
 pub(super) struct Batch {
     now: Millis,
     growth: Vec<Growth>,
-    growth_of: HashMap<RoomId, usize>,
+    growth_of: FxHashMap<RoomId, usize>,
     pub(super) effects: Vec<Effect>,
-    rooms_before: HashMap<RoomId, (Arc<RoomState>, Seq, bool)>,
+    rooms_before: FxHashMap<RoomId, (Arc<RoomState>, Seq, bool)>,
     rooms_new: Vec<RoomId>,
     rooms_gone: Vec<Slot>,
-    keys_before: HashMap<RoomId, String>,
-    online_before: HashMap<AccountId, u32>,
+    keys_before: FxHashMap<RoomId, String>,
+    online_before: FxHashMap<AccountId, u32>,
     shut_out_new: Vec<AccountId>,
     counters_before: Option<(EventId, Millis)>,
 }
@@ -137,13 +139,13 @@ impl Batch {
         Batch {
             now,
             growth: Vec::new(),
-            growth_of: HashMap::new(),
+            growth_of: FxHashMap::default(),
             effects: Vec::new(),
-            rooms_before: HashMap::new(),
+            rooms_before: FxHashMap::default(),
             rooms_new: Vec::new(),
             rooms_gone: Vec::new(),
-            keys_before: HashMap::new(),
-            online_before: HashMap::new(),
+            keys_before: FxHashMap::default(),
+            online_before: FxHashMap::default(),
             shut_out_new: Vec::new(),
             counters_before: None,
         }
@@ -174,11 +176,11 @@ impl World {
         let budget = TailBudget::new(settings.tail_memory);
         let last_event = EventId(store.next_event_id()?.0 - 1);
         let mut world = World {
-            rooms: HashMap::new(),
+            rooms: FxHashMap::default(),
             by_key: HashMap::new(),
-            online: HashMap::new(),
-            rehashed: HashMap::new(),
-            shut_out: HashSet::new(),
+            online: FxHashMap::default(),
+            rehashed: FxHashMap::default(),
+            shut_out: FxHashSet::default(),
             last_event,
             last_time: store.last_time()?,
             settings,

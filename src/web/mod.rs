@@ -93,7 +93,7 @@ where
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(patience.head);
-    builder.max_buf_size(HEAD_MAX).max_headers(HEADERS_MAX).half_close(false);
+    builder.max_buf_size(HEAD_MAX).max_headers(HEADERS_MAX).half_close(true);
     let mut http = Box::pin(builder.serve_connection(TokioIo::new(Rewind::new(read, io)), service));
 
     let mut before = 0;

@@ -47,6 +47,23 @@ async fn the_page() {
     assert!(!header(&odd, "content-security-policy").contains("*"), "{odd}");
 }
 
+/// Such as a health check that pipes its request through `openssl s_client`.
+#[tokio::test]
+async fn who_has_nothing_more_to_ask_is_answered_all_the_same() {
+    let server = Server::start().await;
+    for request in [format!("GET / HTTP/1.1\r\n{END}"), "GET / HTTP/1.1\r\nHost: chat.test\r\n\r\n".to_owned()] {
+        for _ in 0..10 {
+            let mut stream = server.connect_http().await;
+            stream.write_all(request.as_bytes()).await.expect("sent");
+            stream.shutdown().await.expect("the sending half is closed");
+            let mut answer = String::new();
+            timeout(DEADLINE, stream.read_to_string(&mut answer)).await.expect("the end").expect("an answer");
+            assert_eq!(status(&answer), "200", "{answer}");
+            assert!(answer.trim_end().ends_with("</html>"), "all of it: {answer}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_copy_that_is_the_newest_is_not_sent_again_and_what_can_be_is_compressed() {
     let server = Server::start().await;

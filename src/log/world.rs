@@ -84,6 +84,21 @@ impl Batch {
     pub(super) fn now(&self) -> Millis {
         self.now
     }
+
+    /// What the room is before this batch changes it, for [`World::undo`].
+    fn remember(&mut self, slot: &Slot) {
+        let before = || (slot.state.clone(), slot.head, slot.needs_reset);
+        self.rooms_before.entry(slot.room.id).or_insert_with(before);
+    }
+
+    /// What is to be shown of the room: something, be it only another state.
+    fn growth(&mut self, room: &Arc<Room>) -> &mut Growth {
+        let at = *self.growth_of.entry(room.id).or_insert_with(|| {
+            self.growth.push(Growth { room: room.clone(), entries: Vec::new(), state: None });
+            self.growth.len() - 1
+        });
+        &mut self.growth[at]
+    }
 }
 
 /// What the writer holds in memory: each room's name, state, head, and whether it is to be reset.
@@ -215,8 +230,7 @@ impl World {
         tx.append(&entry.event, &places)?;
         for (room, seq) in places {
             let Some(slot) = self.rooms.get_mut(&room) else { continue };
-            let before = (&slot.state, slot.head, slot.needs_reset);
-            batch.rooms_before.entry(room).or_insert_with(|| (before.0.clone(), before.1, before.2));
+            batch.remember(slot);
             slot.head = seq;
             if let Body::Redacted { target, .. } = entry.event.body {
                 tx.redact(target)?;
@@ -225,11 +239,7 @@ impl World {
             if RoomState::concerns(&entry.event, slot.room.kind) {
                 mirror::apply(tx, &mut slot.state, &slot.key, seq, &entry.event, &mut batch.effects)?;
             }
-            let at = *batch.growth_of.entry(room).or_insert_with(|| {
-                batch.growth.push(Growth { room: slot.room.clone(), entries: Vec::new(), state: None });
-                batch.growth.len() - 1
-            });
-            batch.growth[at].entries.push(entry.clone());
+            batch.growth(&slot.room).entries.push(entry.clone());
         }
         Ok(id)
     }
@@ -283,13 +293,9 @@ impl World {
     /// Another state at the same place: the log itself was changed below it.
     pub(super) fn restate(&mut self, batch: &mut Batch, id: RoomId, state: RoomState) {
         let Some(slot) = self.rooms.get_mut(&id) else { return };
-        let before = (slot.state.clone(), slot.head, slot.needs_reset);
-        batch.rooms_before.entry(id).or_insert(before);
+        batch.remember(slot);
         slot.state = Arc::new(state);
-        batch.growth_of.entry(id).or_insert_with(|| {
-            batch.growth.push(Growth { room: slot.room.clone(), entries: Vec::new(), state: None });
-            batch.growth.len() - 1
-        });
+        batch.growth(&slot.room);
     }
 
     pub(super) fn state(&self, id: RoomId) -> Option<&RoomState> {

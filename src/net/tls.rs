@@ -1,8 +1,8 @@
 //! The server's side of TLS: 1.2 and 1.3 only, a certificate that can be exchanged while running.
 //!
-//! Knows the two files and rustls, and of ours only how a connection moves. Promises: a handshake ends within its time; a bad pair of files is
-//! refused with its reason and the old pair stays in use; new handshakes see a new pair at once, open connections
-//! are left alone.
+//! Knows the two files and rustls, and of ours only how a connection moves. Promises: a handshake ends within its time;
+//! a bad pair of files is refused with its reason and the old pair stays in use; new handshakes see a new pair at once,
+//! open connections are left alone.
 
 mod client;
 mod fingerprint;

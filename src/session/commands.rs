@@ -319,6 +319,7 @@ impl Session {
         if tags.is_empty() || !self.caps().contains(crate::proto::caps::Cap::LabeledResponse) {
             return None;
         }
-        tags.value("label").filter(|label| !label.is_empty() && label.len() <= LABEL_MAX)
+        // The tags of a line that is no message may hold a NUL, which no line can give back.
+        tags.value("label").filter(|label| !label.is_empty() && label.len() <= LABEL_MAX && !label.contains('\0'))
     }
 }
